@@ -1,0 +1,115 @@
+"""The lines of the log that prove an answer: at most five, as they stand in the file.
+
+Asks the log for no more than it must: lines the result already names cost no query, a search stops at its fifth line.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from edgeslm.answer.query_shape import QueryShape
+from edgeslm.answer.values import is_nothing
+from edgeslm.errors import QueryError
+
+MOST_LINES = 5
+
+
+class Line(Protocol):
+    """A line of a log, as `LogSet.lines` gives it."""
+
+    @property
+    def file(self) -> str: ...
+    @property
+    def line_no(self) -> int: ...
+    @property
+    def text(self) -> str: ...
+
+
+class Rows(Protocol):
+    """A query's result, as `LogSet.query` gives it."""
+
+    @property
+    def columns(self) -> list[str]: ...
+    @property
+    def types(self) -> list[str]: ...
+    @property
+    def rows(self) -> list[tuple[Any, ...]]: ...
+
+
+class Log(Protocol):
+    """What is needed of a `LogSet`."""
+
+    def query(self, sql: str, *, timeout_s: float = ...) -> Rows: ...
+    def lines(self, line_nos: Sequence[int]) -> Sequence[Line]: ...
+
+
+def find_evidence(
+    log: Log, shape: QueryShape | None, result: Rows, where: str | None, *, timeout_s: float = 20.0
+) -> list[Line]:
+    """The lines that prove the result: those it names, the first or last one itself, or the first that match `where`.
+
+    where: the condition such a line meets, None for every line. A search that fails or runs out of time proves nothing:
+    the answer then stands without lines.
+    """
+    if is_nothing(result.rows):
+        return []
+    if "line_no" in result.columns:
+        at = result.columns.index("line_no")
+        found = list(dict.fromkeys(int(row[at]) for row in result.rows if row[at] is not None))
+        return list(log.lines(found[:MOST_LINES]))
+    try:
+        numbers: list[int] = []
+        for sql in _searches(shape, result, where):
+            numbers += [row[0] for row in log.query(sql, timeout_s=timeout_s).rows if row[0] is not None]
+        return list(log.lines(list(dict.fromkeys(numbers))[:MOST_LINES]))
+    except QueryError:
+        return []
+
+
+def count_and_evidence(log: Log, where: str, *, timeout_s: float = 20.0) -> tuple[int | None, list[Line]]:
+    """In one scan, how many lines match, and the first of them; None and none when that fails or takes too long."""
+    sql = f"SELECT count(*), min(line_no, {MOST_LINES}) FROM logs" + (f" WHERE {where}" if where else "")
+    try:
+        count, numbers = log.query(sql, timeout_s=timeout_s).rows[0]
+        return count, list(log.lines(numbers or []))
+    except QueryError:
+        return None, []
+
+
+def _searches(shape: QueryShape | None, result: Rows, where: str | None) -> list[str]:
+    if shape is not None and shape.is_plain:
+        limit = MOST_LINES if shape.limit is None else min(MOST_LINES, shape.limit)
+        return [_search(shape.where, order=shape.order_terms, limit=limit, offset=shape.offset)]
+    if shape is not None and shape.is_one_group and len(result.rows) == 1:
+        ends = [
+            _search(f"({shape.where}) AND {item.argument} = {literal}" if shape.where else f"{item.argument} = {literal}", limit=1)
+            for item, value in zip(shape.items, result.rows[0], strict=False)
+            if item.call in ("min", "max") and "," not in item.argument and (literal := _literal(value))
+        ]
+        if ends:
+            return ends[:MOST_LINES]
+    return [_search(where or "", limit=MOST_LINES)]
+
+
+def _search(
+    where: str, *, limit: int, order: Sequence[tuple[str, bool]] = (), offset: str = ""
+) -> str:
+    terms = ", ".join(f"{term}{' DESC' if descending else ''}" for term, descending in order)
+    parts = ["SELECT line_no FROM logs"]
+    parts += [f"WHERE {where}"] if where else []
+    parts += [f"ORDER BY {terms}"] if terms else []
+    parts += [f"LIMIT {limit}"]
+    parts += [f"OFFSET {offset}"] if offset else []
+    return " ".join(parts)
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, datetime) and value.tzinfo is None:
+        return f"TIMESTAMP '{value.isoformat(sep=' ')}'"
+    if isinstance(value, bool) or value is None:
+        return ""
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return ""

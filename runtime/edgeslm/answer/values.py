@@ -1,0 +1,90 @@
+"""A value of a result as JSON, CSV or a person reads it. Knows Python types, nothing of columns or queries.
+
+JSON and CSV: timestamps in ISO 8601 with 'T', without fraction when it is zero, with 3 digits when it is whole
+milliseconds, else 6; intervals in seconds; decimals as int where whole, else float; NULL, NaN and infinity as null.
+"""
+
+import math
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+
+def _iso(value: datetime | time) -> str:
+    if value.microsecond == 0:
+        return value.isoformat(timespec="seconds")
+    return value.isoformat(timespec="milliseconds" if value.microsecond % 1000 == 0 else "microseconds")
+
+
+def _whole(value: float) -> int | float:
+    return int(value) if value == int(value) else value
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON can hold it, by this module's rules."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, datetime | time):
+        return _iso(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return _whole(value.total_seconds())
+    if isinstance(value, Decimal):
+        return (int(value) if value == int(value) else float(value)) if value.is_finite() else None
+    if isinstance(value, bytes | bytearray):
+        return bytes(value).decode("utf-8", "backslashreplace")
+    if isinstance(value, dict):
+        return {str(plain(key)): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [plain(item) for item in value]
+    return str(value)
+
+
+def shown(value: Any) -> str:
+    """The value as a table's cell or a sentence shows it; NULL is empty. Not yet safe to print: see `terminal.safe`."""
+    if isinstance(value, timedelta):
+        return duration(value)
+    value = plain(value)
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return number(value)
+    return str(value)
+
+
+def number(value: int | float | Decimal, *, grouped: bool = False) -> str:
+    """A number for reading: whole numbers exactly, others to six significant digits, or two decimals when large."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if value == int(value):
+        return f"{int(value):,}" if grouped else str(int(value))
+    comma = "," if grouped else ""
+    text = f"{value:{comma}.2f}" if abs(value) >= 10_000 else f"{value:{comma}.6g}"
+    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
+
+
+def duration(value: timedelta) -> str:
+    """A length of time for reading: `1 day 2:03:04.5`, `2:03:04`, `-0:00:01`."""
+    sign, value = ("-", -value) if value < timedelta(0) else ("", value)
+    hours, rest = divmod(value.seconds, 3600)
+    minutes, seconds = divmod(rest, 60)
+    text = f"{hours}:{minutes:02d}:{seconds:02d}"
+    if value.microseconds:
+        text += f".{value.microseconds:06d}".rstrip("0")
+    if value.days:
+        text = f"{value.days} day{'s' if value.days != 1 else ''} {text}"
+    return sign + text
+
+
+def is_nothing(rows: list[tuple[Any, ...]]) -> bool:
+    """Whether a result says that there was nothing: no row, or one row of only NULL and 0."""
+    return not rows or (len(rows) == 1 and all(_nothing(value) for value in rows[0]))
+
+
+def _nothing(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float | Decimal | timedelta) and not value)

@@ -1,0 +1,205 @@
+"""The commands `edgeslm ask` and `edgeslm sql`: parse, call, print. What they do stands in `ask.planner` and `answer`.
+
+Exit status as grep has it: 0 something was found, 1 nothing, 2 an error (raised as `EdgeSlmError`), 130 after Ctrl-C.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgeslm.errors import InputError
+
+if TYPE_CHECKING:
+    from edgeslm.answer.answer import Answer
+    from edgeslm.answer.progress import Progress
+    from edgeslm.logs import LogSet
+
+LONGEST_QUESTION = 2000  # characters
+
+_shared: list[Callable[[Any], Any]] = [
+    click.option(
+        "--output",
+        type=click.Choice(["text", "json", "csv"]),
+        default="text",
+        show_default=True,
+        help="text for reading, json or csv for programs.",
+    ),
+    click.option("--year", type=click.IntRange(1970, 9999), help="Year of times the log writes without one."),
+    click.option("--threads", type=click.IntRange(1, 256), help="Threads to use at most."),
+    click.option(
+        "--time-limit",
+        type=click.FloatRange(0, min_open=True),
+        default=20.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Give up a query that takes longer.",
+    ),
+    click.option("--sql", "only_sql", is_flag=True, help="Show the query without running it."),
+]
+
+
+def _with_options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+@click.command()
+@_with_options(*_shared)
+@click.option("--now", metavar="ISO", help="The time that 'last hour' counts back from, on the log's own clock.")
+@click.option("--model", metavar="GGUF", help="Ask with this causal GGUF instead of the model that ships.")
+@click.argument("question")
+@click.argument("files", nargs=-1, metavar="[FILE]…")
+def ask(
+    question: str,
+    files: tuple[str, ...],
+    output: str,
+    now: str | None,
+    year: int | None,
+    model: str | None,
+    only_sql: bool,
+    threads: int | None,
+    time_limit: float,
+) -> None:
+    """Ask a log a QUESTION in plain words.
+
+    FILE is a log, plain or compressed (gzip, zstd); several are read as one; without any, the log comes from standard
+    input. Prints the answer, the SQL that found it and lines that prove it. Exit status: 0 found, 1 nothing found, 2 error.
+
+    In CSV, control characters of the log are visible escapes and all else is exact: a cell may start with '=', so
+    import it into a spreadsheet as text. JSON holds every value exactly.
+    """
+    check_question(question)
+    moment = parse_now(now)
+
+    def work(log: "LogSet", progress: "Progress") -> "Answer":
+        from edgeslm.answer.answer import Query, find_answer, show_only
+        from edgeslm.ask.planner import plan_question
+
+        progress.update("understanding the question")
+        model_path = Path(model) if model is not None else None
+        plan = plan_question(question, log, model_path=model_path, now=moment, threads=threads)
+        query = Query(
+            sql=plan.sql,
+            question=question,
+            model=plan.model_name,
+            subject=plan.subject,
+            now=plan.now,
+            now_source=plan.now_source,
+            evidence_where=plan.evidence_where,
+            timing_ms=dict(plan.timing_ms),
+        )
+        return show_only(log, query) if only_sql else find_answer(log, query, timeout_s=time_limit, progress=progress.update)
+
+    _run(work, files, output, year, threads)
+
+
+@click.command()
+@_with_options(*_shared)
+@click.argument("statement", metavar="SELECT")
+@click.argument("files", nargs=-1, metavar="[FILE]…")
+def sql(
+    statement: str,
+    files: tuple[str, ...],
+    output: str,
+    year: int | None,
+    only_sql: bool,
+    threads: int | None,
+    time_limit: float,
+) -> None:
+    """Run one SELECT of your own over a log, as the table `logs`.
+
+    It runs where `ask` runs its queries: no other file can be read, none written, nothing loaded or set. Columns:
+    line_no, ts, host, app, pid, level, level_text, message, line, those of the format, and ip, user, port, path, url
+    and others found in the message. Exit status: 0 found, 1 nothing found, 2 error.
+    """
+    if not statement.strip():
+        raise InputError("the SQL is empty", hint='edgeslm sql "SELECT count(*) FROM logs" FILE')
+
+    def work(log: "LogSet", progress: "Progress") -> "Answer":
+        from edgeslm.answer.answer import Query, find_answer, show_only
+
+        query = Query(sql=statement)
+        return show_only(log, query) if only_sql else find_answer(log, query, timeout_s=time_limit, progress=progress.update)
+
+    _run(work, files, output, year, threads)
+
+
+def check_question(question: str) -> None:
+    """Refuse a question that is empty or too long to be one. Raises InputError."""
+    if not question.strip():
+        raise InputError("the question is empty", hint='ask in plain words: edgeslm ask "how many errors" FILE')
+    if len(question) > LONGEST_QUESTION:
+        raise InputError(
+            "the question is too long",
+            reason=f"it has {len(question):,} characters, the limit is {LONGEST_QUESTION:,}",
+            hint="ask one thing, in a sentence",
+        )
+
+
+def parse_now(text: str | None) -> datetime | None:
+    """The time given with --now, as the log's own clock would write it (an offset is dropped). Raises InputError."""
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text.strip()).replace(tzinfo=None)
+    except ValueError:
+        raise InputError(
+            f"--now is not a time: {text!r}", hint="write it as ISO 8601, for example 2015-12-10T11:04:45"
+        ) from None
+
+
+def _files_or_stdin(files: tuple[str, ...]) -> list[str]:
+    if files:
+        return list(files)
+    if sys.stdin is None or sys.stdin.isatty():
+        raise InputError("no log to read", reason="no FILE is given and standard input is a terminal", hint="name a file, or pipe a log in")
+    return ["-"]
+
+
+def _run(
+    work: Callable[["LogSet", "Progress"], "Answer"],
+    files: tuple[str, ...],
+    output: str,
+    year: int | None,
+    threads: int | None,
+) -> None:
+    """Open the logs, do the work under a progress bar, print the answer, and leave with its exit status."""
+    start = time.perf_counter()
+    from edgeslm.answer.interrupt import Interruptible
+    from edgeslm.answer.progress import Progress
+    from edgeslm.answer.render import render
+    from edgeslm.answer.terminal import stream_style
+    from edgeslm.logs import open_logs
+
+    paths = _files_or_stdin(files)
+    with Interruptible():
+        with Progress() as progress:
+            progress.update("opening the log")
+            with open_logs(paths, year=year, threads=threads, progress=progress.update) as log:
+                opened_ms = round((time.perf_counter() - start) * 1000, 1)
+                answer = work(log, progress)
+        answer.timing_ms.update(open=opened_ms, total=round((time.perf_counter() - start) * 1000, 1))
+        _print(render(answer, output, stream_style()))
+    sys.exit(answer.exit_status)
+
+
+def _print(text: str) -> None:
+    """Write to standard output, whatever its encoding; a reader that has gone away (`| head`) is no error."""
+    try:
+        reconfigure = getattr(sys.stdout, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
