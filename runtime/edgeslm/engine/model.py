@@ -1,0 +1,353 @@
+"""A causal language model in a GGUF file: tokenize, complete a prompt under a grammar, apply the chat template.
+
+It knows llama.cpp and nothing of logs, questions or SQL. One Model is used by one thread at a time.
+Invariants: the weights are held in memory once; a completion depends on its arguments alone, never on earlier calls
+(unless `reuse_prefix` is asked for, which may change the last digits of a logit); a bad file raises ModelError, it
+never ends the process.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import random
+import time
+import weakref
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from edgeslm.engine.cores import default_threads
+from edgeslm.engine.gguf_file import check_causal, check_header
+from edgeslm.engine.library import Library, load_library
+from edgeslm.errors import ModelError
+
+# Tokens per prefill step: larger gains nothing on small cores and costs buffers.
+_BATCH_TOKENS = 512
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What the model wrote and what it cost.
+
+    tokens and logprobs (natural, the grammar aside) leave out the end token.
+    """
+
+    text: str
+    tokens: list[int]
+    logprobs: list[float]
+    prompt_tokens: int
+    completion_tokens: int
+    prefill_ms: float
+    decode_ms: float
+    finished: bool  # ended by the model or by a stop text, not by max_tokens or a full context
+
+
+class Model:
+    """A loaded GGUF model. A context manager: memory is freed on exit (or when the object goes away)."""
+
+    def __init__(
+        self, path: str | Path, *, n_ctx: int = 2048, threads: int | None = None, reuse_prefix: bool = False
+    ) -> None:
+        """Load `path` with a context of `n_ctx` tokens, at most what it was trained for.
+
+        threads: cores to compute with, by default those really available.
+        reuse_prefix: keep the beginning that a prompt shares with the prompt before it.
+        Raises ModelError for a file that is missing, damaged, or no causal language model.
+        """
+        self.path = Path(path)
+        self.threads = threads or default_threads()
+        self._reuse_prefix = reuse_prefix
+        self._cached: list[int] = []
+        check_header(self.path)
+        self._library = load_library()
+        self._llama = self._library.llama
+        handle = self._load_weights()
+        try:
+            self.metadata: dict[str, str] = dict(_read_metadata(self._llama, handle))
+            check_causal(self.path, self.metadata)
+            self._check_kind(handle)
+            self._vocab = self._llama.llama_model_get_vocab(handle)
+            self.train_context: int = self._llama.llama_model_n_ctx_train(handle)
+            context = self._make_context(handle, n_ctx)
+        except BaseException:
+            self._llama.llama_model_free(handle)
+            raise
+        self._handle = handle
+        self._context = context
+        self.n_ctx: int = self._llama.llama_n_ctx(context)
+        self._finalizer = weakref.finalize(self, _free, self._library, context, handle)
+
+    @property
+    def name(self) -> str:
+        """The model's own name, or the file's."""
+        return self.metadata.get("general.name") or self.path.stem
+
+    def close(self) -> None:
+        """Free the model's memory; the object cannot be used afterwards."""
+        self._finalizer()
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def tokenize(self, text: str, *, add_special: bool = True, parse_special: bool = True) -> list[int]:
+        """Token ids of `text`. add_special: BOS where the model wants one; parse_special: `<s>` in it is a token."""
+        data = text.encode("utf-8", "replace")
+        size = len(data) + 8
+        while True:
+            buffer = (self._llama.llama_token * size)()
+            count = self._llama.llama_tokenize(self._vocab, data, len(data), buffer, size, add_special, parse_special)
+            if count >= 0:
+                return list(buffer[:count])
+            size = -count
+
+    def detokenize(self, tokens: Sequence[int]) -> str:
+        """The text of `tokens`; control tokens are left out, bytes that are not UTF-8 replaced."""
+        return b"".join(self._piece(token) for token in tokens).decode("utf-8", "replace")
+
+    def chat_prompt(self, system: str, user: str) -> str:
+        """The prompt for one exchange by the model's chat template; plain text without one that llama.cpp knows."""
+        template = self._llama.llama_model_chat_template(self._handle, None)
+        if template:
+            for roles in (("system", "user"), ("user",)):  # some templates have no system role
+                text = self._apply_template(template, system, user, roles)
+                if text is not None:
+                    return text
+        return f"{system}\n\n{user}\n" if system else f"{user}\n"
+
+    def complete(
+        self,
+        prompt: str,
+        *,
+        grammar: str | None = None,
+        max_tokens: int = 256,
+        stop: Sequence[str] = (),
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> Completion:
+        """Continue `prompt`, greedily at temperature 0, else drawn with `seed`.
+
+        grammar: GBNF with a rule `root`; the text is then a prefix of a sentence of it, a whole one if `finished`.
+        stop: the text ends before the first of these. Raises ModelError if the prompt does not fit the context,
+        the grammar is not GBNF, or the weights are damaged.
+        """
+        tokens = self.tokenize(prompt)
+        if not 0 < len(tokens) < self.n_ctx:
+            raise ModelError(
+                f"the prompt does not fit {self.name}",
+                reason=f"it has {len(tokens)} tokens and the context holds {self.n_ctx}",
+                hint="shorten the question, or use a model with a longer context" if tokens else "give some text",
+            )
+        grammar_sampler = self._make_grammar(grammar) if grammar is not None else None
+        try:
+            started = time.perf_counter()
+            self._prefill(tokens)
+            prefilled = time.perf_counter()
+            limit = min(max_tokens, self.n_ctx - len(tokens))
+            written, logprobs, text, finished = self._decode(grammar_sampler, limit, stop, temperature, seed)
+        finally:
+            if grammar_sampler is not None:
+                self._llama.llama_sampler_free(grammar_sampler)
+        return Completion(
+            text=text,
+            tokens=written,
+            logprobs=logprobs,
+            prompt_tokens=len(tokens),
+            completion_tokens=len(written),
+            prefill_ms=(prefilled - started) * 1e3,
+            decode_ms=(time.perf_counter() - prefilled) * 1e3,
+            finished=finished,
+        )
+
+    def _load_weights(self) -> Any:
+        params = self._llama.llama_model_default_params()
+        # Read into memory, not mapped: mapped and repacked for the CPU, weights would be held twice.
+        params.load_mode = self._llama.LLAMA_LOAD_MODE_NONE
+        params.n_gpu_layers = 0
+        self._library.take_log()
+        handle = self._llama.llama_model_load_from_file(str(self.path).encode(), params)
+        if not handle:
+            raise ModelError(
+                f"cannot load the model {self.path}",
+                reason=_first_reason(self._library.take_log()) or "llama.cpp gave no reason",
+                hint="compare the file's SHA-256 with its source; `edgeslm doctor` names the llama.cpp version",
+            )
+        return handle
+
+    def _check_kind(self, handle: Any) -> None:
+        """Refuse what llama.cpp loads but cannot continue a text with."""
+        has_vocabulary = (
+            self._llama.llama_vocab_type(self._llama.llama_model_get_vocab(handle)) != self._llama.LLAMA_VOCAB_TYPE_NONE
+        )
+        reasons = [
+            text
+            for wrong, text in (
+                (self._llama.llama_model_has_encoder(handle), "it is an encoder-decoder model"),
+                (not self._llama.llama_model_has_decoder(handle), "it has no decoder"),
+                (self._llama.llama_model_is_diffusion(handle), "it is a diffusion model"),
+                (not has_vocabulary, "it has no vocabulary"),
+            )
+            if wrong
+        ]
+        if reasons:
+            raise ModelError(
+                f"{self.path} is not a causal language model",
+                reason="; ".join(reasons),
+                hint="name a GGUF that generates text",
+            )
+
+    def _make_context(self, handle: Any, n_ctx: int) -> Any:
+        params = self._llama.llama_context_default_params()
+        params.n_ctx = min(n_ctx, self.train_context) if self.train_context > 0 else n_ctx
+        params.n_batch = params.n_ubatch = min(_BATCH_TOKENS, params.n_ctx)
+        # Only the last token's logits are read: without this a row per batch token is reserved, n_vocab floats each.
+        params.n_outputs_max = 1
+        params.n_threads = params.n_threads_batch = self.threads
+        params.no_perf = True
+        context = self._llama.llama_init_from_model(handle, params)
+        if not context:
+            raise ModelError(
+                f"cannot prepare the model {self.path}",
+                reason=_first_reason(self._library.take_log()) or "llama.cpp gave no reason",
+                hint="free some memory, or use a smaller model",
+            )
+        return context
+
+    def _apply_template(self, template: bytes, system: str, user: str, roles: tuple[str, ...]) -> str | None:
+        texts = {"system": system, "user": user}
+        if "system" not in roles:
+            texts["user"] = f"{system}\n\n{user}"
+        messages = (self._llama.llama_chat_message * len(roles))(
+            *((role.encode(), texts[role].encode("utf-8", "replace")) for role in roles)
+        )
+        size = 4 * (len(system) + len(user)) + 1024
+        while True:
+            buffer = ctypes.create_string_buffer(size)
+            length = self._llama.llama_chat_apply_template(template, messages, len(roles), True, buffer, size)
+            if length < 0:
+                return None
+            if length <= size:
+                return buffer.raw[:length].decode("utf-8", "replace")
+            size = length
+
+    def _make_grammar(self, grammar: str) -> Any:
+        sampler = self._llama.llama_sampler_init_grammar(self._vocab, grammar.encode(), b"root")
+        if not sampler:
+            raise ModelError("the grammar is not valid GBNF", reason=_first_reason(self._library.take_log()))
+        return sampler
+
+    def _prefill(self, tokens: list[int]) -> None:
+        """Decode the prompt; afterwards the context holds exactly `tokens` and the logits of the last one."""
+        memory = self._llama.llama_get_memory(self._context)
+        kept = _common_length(self._cached, tokens[:-1]) if self._reuse_prefix else 0
+        if kept == 0 or not self._llama.llama_memory_seq_rm(memory, 0, kept, -1):
+            self._llama.llama_memory_clear(memory, False)
+            kept = 0
+        self._cached = tokens[:kept]
+        for start in range(kept, len(tokens), _BATCH_TOKENS):
+            self._decode_tokens(tokens[start : start + _BATCH_TOKENS])
+
+    def _decode(
+        self, grammar: Any, limit: int, stop: Sequence[str], temperature: float, seed: int
+    ) -> tuple[list[int], list[float], str, bool]:
+        """Write at most `limit` tokens. Returns tokens, their logprobs, the text, and whether it ended by itself."""
+        draws = random.Random(seed)
+        logprob = ctypes.c_float()
+        tokens: list[int] = []
+        logprobs: list[float] = []
+        data = b""
+        stops = [text.encode() for text in stop if text]
+        while len(tokens) < limit:
+            if tokens:
+                self._decode_tokens(tokens[-1:])
+            token = self._sample(grammar, temperature, draws.random(), logprob)
+            if self._llama.llama_vocab_is_eog(self._vocab, token):
+                return tokens, logprobs, data.decode("utf-8", "replace"), True
+            tokens.append(token)
+            logprobs.append(logprob.value)
+            data += self._piece(token)
+            ends = [data.find(text) for text in stops if text in data]
+            if ends:
+                return tokens, logprobs, data[: min(ends)].decode("utf-8", "replace"), True
+        return tokens, logprobs, data.decode("utf-8", "replace"), False
+
+    def _decode_tokens(self, tokens: list[int]) -> None:
+        """Run the model over `tokens` after what the context holds. Raises ModelError if llama.cpp refuses."""
+        buffer = (self._llama.llama_token * len(tokens))(*tokens)
+        status = self._llama.llama_decode(self._context, self._llama.llama_batch_get_one(buffer, len(tokens)))
+        if status != 0:
+            self._cached = []
+            reason = _first_reason(self._library.take_log()) or f"llama_decode returned {status}"
+            raise ModelError(f"{self.name} could not be run", reason=reason)
+        self._cached += tokens
+
+    def _sample(self, grammar: Any, temperature: float, draw: float, logprob: ctypes.c_float) -> int:
+        token: int = self._library.own.edgeslm_sample_token(
+            self._context, grammar, temperature, draw, ctypes.byref(logprob)
+        )
+        if token == -1:
+            raise ModelError(
+                f"{self.name} cannot write what the grammar asks for",
+                reason="no token of its vocabulary is allowed here",
+            )
+        if token < 0:
+            raise ModelError(f"{self.name} gives no usable numbers", reason="its weights are damaged")
+        return token
+
+    def _piece(self, token: int) -> bytes:
+        size = 64
+        while True:
+            buffer = ctypes.create_string_buffer(size)
+            length = self._llama.llama_token_to_piece(self._vocab, token, buffer, size, 0, False)
+            if length >= 0:
+                return buffer.raw[:length]
+            size = -length
+
+
+def _free(library: Library, context: Any, handle: Any) -> None:
+    library.llama.llama_free(context)
+    library.llama.llama_model_free(handle)
+
+
+def _read_metadata(llama: Any, handle: Any) -> Iterator[tuple[str, str]]:
+    """The GGUF's scalar metadata as text; arrays are left out by llama.cpp or shortened."""
+    for index in range(llama.llama_model_meta_count(handle)):
+        yield (
+            _read_text(llama.llama_model_meta_key_by_index, handle, index),
+            _read_text(llama.llama_model_meta_val_str_by_index, handle, index),
+        )
+
+
+def _read_text(function: Any, handle: Any, index: int) -> str:
+    size = 256
+    while True:
+        buffer = ctypes.create_string_buffer(size)
+        length = function(handle, index, buffer, size)
+        if length < size:
+            return buffer.value.decode("utf-8", "replace")
+        size = length + 1
+
+
+def _common_length(first: Sequence[int], second: Sequence[int]) -> int:
+    length = 0
+    for one, other in zip(first, second, strict=False):
+        if one != other:
+            break
+        length += 1
+    return length
+
+
+def _first_reason(log: str) -> str:
+    """The first error of llama.cpp's log, which is the cause of those after it, without the function's name."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    errors = [line for line in lines if "error" in line.lower() or "failed" in line.lower()] or lines
+    if not errors:
+        return ""
+    function, separator, rest = errors[0].partition(": ")
+    return rest if separator and function.replace("_", "").isalnum() else errors[0]
