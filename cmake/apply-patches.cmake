@@ -4,7 +4,8 @@
 # A list of what was applied (name and hash) stands beside the source. When it no longer matches the folder, only the
 # files that a patch touched or touches are taken from the sdist again and patched anew, so a rebuild stays small.
 
-# Sets `variable` to the SHA-256 over names and contents of all patches, or "none".
+# Sets `variable` to the SHA-256 over names and contents of all patches, or "none", and EDGESLM_PATCHES to their list,
+# one `hash  name` a line. edgeslm/doctor.py computes the same.
 function(edgeslm_hash_patches folder variable)
     file(GLOB patches CONFIGURE_DEPENDS "${folder}/*.patch")
     list(SORT patches)
@@ -15,6 +16,7 @@ function(edgeslm_hash_patches folder variable)
         string(APPEND lines "${hash}  ${name}\n")
         set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${patch}")
     endforeach()
+    set(EDGESLM_PATCHES "${lines}" PARENT_SCOPE)
     if(lines STREQUAL "")
         set(${variable} "none" PARENT_SCOPE)
     else()

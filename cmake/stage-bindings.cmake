@@ -1,4 +1,5 @@
-# Puts what Python needs beside the libraries into `stage`: the ctypes bindings of the sdist, the pin and the licences.
+# Puts what Python needs beside the libraries into `stage`: the ctypes bindings of the sdist, the pin, the
+# list of patches and the licences.
 
 # Writes `text` to `file` only when it differs, so that nothing is rebuilt or reinstalled for nothing.
 function(edgeslm_write_if_changed file text)
@@ -29,6 +30,7 @@ file(STRINGS "${LLAMA_CPP_PYTHON_DIR}/llama_cpp/__init__.py" version REGEX "^__v
 edgeslm_write_if_changed("${stage}/__init__.py"
 "\"\"\"The compiled llama.cpp and its ctypes bindings, put here by the build (runtime/native). Edit nothing here.\"\"\"\n\n${version}\n")
 
+edgeslm_write_if_changed("${stage}/patches.txt" "${EDGESLM_PATCHES}")
 configure_file("${EDGESLM_PIN_FILE}" "${stage}/pin.toml" COPYONLY)
 configure_file("${LLAMA_CPP_PYTHON_DIR}/LICENSE.md" "${stage}/LICENSE.llama-cpp-python" COPYONLY)
 configure_file("${LLAMA_CPP_PYTHON_DIR}/vendor/llama.cpp/LICENSE" "${stage}/LICENSE.llama.cpp" COPYONLY)

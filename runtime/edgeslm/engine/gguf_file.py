@@ -50,10 +50,11 @@ def check_causal(path: Path, metadata: Mapping[str, str]) -> None:
     """Raise ModelError if the metadata says that this file cannot continue a text (encoder, projector, adapter)."""
     architecture = metadata.get("general.architecture", "")
     kind = metadata.get("general.type", "model")
+    pooled = "bert" in architecture and f"{architecture}.pooling_type" in metadata
     reason = ""
     if kind != "model":
         reason = f"its general.type is {kind}"
-    elif metadata.get(f"{architecture}.attention.causal") == "false" or (f"{architecture}.pooling_type" in metadata and "bert" in architecture):
+    elif pooled or metadata.get(f"{architecture}.attention.causal") == "false":
         reason = f"{architecture} is an encoder: it reads text and writes none"
     if reason:
         raise ModelError(

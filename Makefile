@@ -1,0 +1,42 @@
+# Every target sets up .venv as far as it needs and does nothing twice. PYTHON chooses the interpreter (3.11 or newer).
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# What an installation depends on; Python modules are used from the checkout and need none.
+BUILD_INPUTS := pyproject.toml constraints.txt CMakeLists.txt $(wildcard cmake/*.cmake runtime/native/* runtime/native/patches/*)
+SAMPLE := runtime/edgeslm/data/sample/auth.log
+
+.PHONY: run test check bench cross clean
+
+run: $(VENV)/.installed      ## set up and ask the sample log a question
+	@$(BIN)/edgeslm ask "top 3 addresses with failed passwords" $(SAMPLE)
+
+test: $(VENV)/.complete      ## run all tests
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.complete     ## lint, format and types
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+bench: $(VENV)/.complete     ## measure speed and memory
+	@$(BIN)/python -m pytest bench/benchmarks
+
+cross: $(VENV)/.installed    ## compile the native libraries for a 64-bit Raspberry Pi
+	@PATH="$(CURDIR)/$(BIN):$$PATH" && cmake --preset aarch64-rpi4 && cmake --build --preset aarch64-rpi4
+
+clean:                       ## remove what was built; the download stays in build/downloads
+	rm -rf $(VENV) $(filter-out build/downloads,$(wildcard build/*))
+
+$(VENV)/.venv:
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.venv $(BUILD_INPUTS)
+	@echo "installing edgeslm into $(VENV) (the first time llama.cpp is compiled: some minutes)"
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.complete: $(VENV)/.installed
+	@echo "installing what tests, checks and benchmarks need"
+	$(PIP) --editable '.[convert,bench,dev]'
+	@touch $@
