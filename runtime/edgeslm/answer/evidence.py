@@ -82,7 +82,10 @@ def _searches(shape: QueryShape | None, result: Rows, where: str | None) -> list
         return [_search(shape.where, order=shape.order_terms, limit=limit, offset=shape.offset)]
     if shape is not None and shape.is_one_group and len(result.rows) == 1:
         ends = [
-            _search(f"({shape.where}) AND {item.argument} = {literal}" if shape.where else f"{item.argument} = {literal}", limit=1)
+            _search(
+                f"({shape.where}) AND {item.argument} = {literal}" if shape.where else f"{item.argument} = {literal}",
+                limit=1,
+            )
             for item, value in zip(shape.items, result.rows[0], strict=False)
             if item.call in ("min", "max") and "," not in item.argument and (literal := _literal(value))
         ]
@@ -91,9 +94,7 @@ def _searches(shape: QueryShape | None, result: Rows, where: str | None) -> list
     return [_search(where or "", limit=MOST_LINES)]
 
 
-def _search(
-    where: str, *, limit: int, order: Sequence[tuple[str, bool]] = (), offset: str = ""
-) -> str:
+def _search(where: str, *, limit: int, order: Sequence[tuple[str, bool]] = (), offset: str = "") -> str:
     terms = ", ".join(f"{term}{' DESC' if descending else ''}" for term, descending in order)
     parts = ["SELECT line_no FROM logs"]
     parts += [f"WHERE {where}"] if where else []

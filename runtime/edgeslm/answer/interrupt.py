@@ -1,6 +1,6 @@
-"""Ctrl-C: whatever error it surfaces as, the command ends with status 130 and one quiet line less.
+"""Ctrl-C: whatever error it surfaces as, the command ends with status 130 and without a traceback.
 
-DuckDB reports an interrupted query as an error of its own, a native call only returns later; so the signal itself is noted.
+DuckDB reports an interrupted query as an error of its own, a native call returns late; so the signal itself is noted.
 """
 
 import signal

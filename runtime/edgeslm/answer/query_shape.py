@@ -18,10 +18,11 @@ _TOKEN = re.compile(
 )
 _CLAUSES = ["SELECT", "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET"]  # in the order they may come
 _UNKNOWN = {"WITH", "UNION", "EXCEPT", "INTERSECT", "JOIN", "OVER", "QUALIFY", "WINDOW", "VALUES", "PIVOT", "SAMPLE"}
+_STRANGE = {";", "'", '"', "$"}  # a second statement, a quote that is not closed, dollar quotes
 AGGREGATES = {"count", "min", "max", "avg", "mean", "median", "sum", "mode", "stddev", "any_value", "first", "last"} | {
     "arg_min", "arg_max", "min_by", "max_by", "bool_and", "bool_or", "count_if", "approx_count_distinct", "list",
-    "array_agg", "string_agg", "group_concat", "quantile", "quantile_cont", "quantile_disc", "approx_quantile", "var_pop",
-    "var_samp", "variance", "stddev_pop", "stddev_samp", "histogram", "product", "fsum", "favg",
+    "array_agg", "string_agg", "group_concat", "quantile", "quantile_cont", "quantile_disc", "approx_quantile",
+    "var_pop", "var_samp", "variance", "stddev_pop", "stddev_samp", "histogram", "product", "fsum", "favg",
 }  # fmt: skip
 _CLOCK_PARTS = {"hour", "minute", "second", "day", "month", "year", "week", "dayname", "monthname", "dayofweek"}
 _BUCKETS = {"date_trunc", "time_bucket", "strftime", "date_part", "extract", "datetrunc", "datepart"} | _CLOCK_PARTS
@@ -116,7 +117,7 @@ class QueryShape:
         return tuple((written.get(term.lower(), term), descending) for term, descending in self.order_by)
 
     def order_of(self, column: int) -> bool | None:
-        """True when the first ORDER BY term is that column, descending; False when ascending; None when it is another."""
+        """Whether the first ORDER BY term, where it is that column, is descending; None when it is another column."""
         if not self.order_by:
             return None
         term, descending = self.order_by[0]
@@ -173,7 +174,7 @@ def read_query(sql: str) -> QueryShape | None:
 
 def _split_clauses(sql: str, pieces: list[Token]) -> dict[str, str] | None:
     """Clause name -> its text, or None when the statement is not one plain SELECT."""
-    if not pieces or pieces[0].upper != "SELECT" or any(piece.text == ";" for piece in pieces):
+    if not pieces or pieces[0].upper != "SELECT" or any(piece.text in _STRANGE for piece in pieces):
         return None
     starts: list[tuple[str, int, int]] = []  # clause, which piece its keyword is, where its text starts
     for i, piece in enumerate(pieces):

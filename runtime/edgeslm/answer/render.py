@@ -1,8 +1,8 @@
-"""An answer as text for a person, JSON or CSV for a program. Prints nothing itself; every string it returns is safe to print.
+"""An answer as text for a person, JSON or CSV for a program. Prints nothing; what it returns is safe to print.
 
-JSON holds the exact values: control characters are JSON escapes. CSV holds them exactly too, but for control characters,
-which are visible escapes (`\\x1b`, `\\n`), so that one line of CSV is one row; a cell that starts with `=` or `+` stays as
-the log has it, so import CSV into a spreadsheet as text. Text cuts what does not fit and says so.
+JSON holds the exact values: control characters are JSON escapes. CSV holds them exactly too, but for control
+characters, which are visible escapes (`\\x1b`, `\\n`), so that one line of CSV is one row; a cell that starts with `=`
+or `+` stays as the log has it, so import CSV into a spreadsheet as text. Text cuts what does not fit and says so.
 """
 
 import json
@@ -18,6 +18,7 @@ MOST_ROWS = 40  # rows of a table in text
 SHOWN_EVIDENCE = 3  # lines of evidence in text; JSON has all five
 _INDENT = "  "
 _GAP = "  "
+_LONGEST = 2000  # characters of a value that text looks at: more than any terminal is wide
 _NARROWEST = 8  # cells a column of text keeps at least
 
 
@@ -79,13 +80,17 @@ def as_text(answer: Answer, style: Style) -> str:
     names_lines = "line_no" in answer.columns and not answer.sentence_covers  # the table shows them already
     for line in [] if names_lines else answer.evidence[:SHOWN_EVIDENCE]:
         place = f"{safe(line.file)}:{line.line_no}"
-        parts.append(style.dim(place) + _GAP + fit(safe(line.text), max(_NARROWEST, style.cells - width(place) - len(_GAP))))
+        parts.append(
+            style.dim(place)
+            + _GAP
+            + fit(safe(line.text[:_LONGEST]), max(_NARROWEST, style.cells - width(place) - len(_GAP)))
+        )
     parts.append(style.dim(_closing(answer)))
     return "\n".join(parts) + "\n"
 
 
 def _sql(sql: str) -> str:
-    """The SQL safe to print: its own line ends stay, those inside a text literal are escaped like all control characters."""
+    """The SQL safe to print: its line ends stay, but in a text literal they are escaped as all control characters."""
     literals_safe = re.sub(r"'(?:[^']|'')*'", lambda literal: safe(literal.group()), sql.strip())
     return "\n".join(safe(line) for line in literals_safe.splitlines())
 
@@ -99,7 +104,7 @@ def _closing(answer: Answer) -> str:
 
 def _table(answer: Answer, style: Style) -> list[str]:
     kept = answer.rows[:MOST_ROWS]
-    cells = [[safe(shown(value)) for value in row] for row in kept]
+    cells = [[safe(shown(value)[:_LONGEST]) for value in row] for row in kept]
     header = [safe(name) for name in answer.columns]
     right = [_is_numeric([row[i] for row in kept]) for i in range(len(header))]
     natural = [max(width(name), *(width(row[i]) for row in cells)) for i, name in enumerate(header)]
@@ -132,18 +137,14 @@ def fit_columns(natural: Sequence[int], cells: int, *, keep: Sequence[bool]) -> 
     count = len(natural)
     while count > 1 and _needed(natural[:count], keep) > cells:
         count -= 1
-    widths = list(natural[:count])
+    widths = [w if k and count > 1 else min(w, cells) for w, k in zip(natural[:count], keep, strict=False)]
     over = sum(widths) + len(_GAP) * (count - 1) - cells
     while over > 0:
-        free = [i for i in range(count) if not keep[i] and widths[i] > _NARROWEST] or ([0] if count == 1 else [])
-        if not free or widths[free[0]] <= 1:
+        free = [i for i in range(count) if not keep[i] and widths[i] > _NARROWEST]
+        if not free:
             break
-        widest = max(free, key=lambda i: widths[i])
-        others = [widths[i] for i in free if widths[i] < widths[widest]]
-        floor = max([_NARROWEST if count > 1 else 1, *others])
-        step = max(1, min(over, widths[widest] - floor))
-        widths[widest] -= step
-        over -= step
+        widths[max(free, key=lambda i: widths[i])] -= 1
+        over -= 1
     return widths
 
 

@@ -18,8 +18,9 @@ from edgeslm.answer.values import is_nothing, number, plain, shown
 _LONGEST_VALUE = 100  # cells of one value in a sentence
 _MOST_NAMED = 5  # values a sentence lists by name
 _PLURALS = {
-    "ip": "addresses", "user": "users", "host": "hosts", "app": "programs", "component": "components", "pid": "process ids",
-    "level": "levels", "level_text": "levels", "port": "ports", "url": "URLs", "path": "paths", "status": "status codes",
+    "ip": "addresses", "user": "users", "host": "hosts", "app": "programs", "component": "components",
+    "pid": "process ids", "level": "levels", "level_text": "levels", "port": "ports", "url": "URLs", "path": "paths",
+    "status": "status codes",
     "method": "methods", "thread": "threads", "node": "nodes", "message": "messages", "email": "email addresses",
     "mac": "hardware addresses", "agent": "user agents", "referer": "referers", "ts": "times", "source": "files",
     "facility": "facilities", "request_id": "requests", "uuid": "identifiers", "line": "lines",
@@ -91,7 +92,7 @@ def _write(
 
 
 def _value(value: Any) -> str:
-    return fit(safe(shown(value)), _LONGEST_VALUE)
+    return fit(safe(shown(value)[: 10 * _LONGEST_VALUE]), _LONGEST_VALUE)
 
 
 def _amount(value: Any) -> str:
@@ -106,6 +107,10 @@ def _and(names: Sequence[str]) -> str:
 
 def _single(subject: str) -> str:
     return re.sub(r"\blines\b", "line", subject, count=1)
+
+
+def _within(subject: str) -> str:
+    return "the log" if subject == "lines" else f"the {subject}"
 
 
 def _counted(count: int, subject: str) -> str:
@@ -141,8 +146,10 @@ def _none(shape: QueryShape | None, subject: str) -> str:
     if shape is None:
         return "There were none: the query found no rows."
     if shape.having:
-        return f"There were none: nothing in the {subject} meets {fit(safe(shape.having), _LONGEST_VALUE)}."
-    needed = [name for name in re.findall(r"(\w+)\s+IS\s+NOT\s+NULL", shape.where, re.IGNORECASE) if name not in subject]
+        return f"There were none: nothing in {_within(subject)} meets {fit(safe(shape.having), _LONGEST_VALUE)}."
+    needed = [
+        name for name in re.findall(r"(\w+)\s+IS\s+NOT\s+NULL", shape.where, re.IGNORECASE) if name not in subject
+    ]
     return f"There were no {subject}{f' that have {_and(needed)}' if needed else ''}."
 
 
@@ -160,7 +167,9 @@ def _one_group(shape: QueryShape, columns: Sequence[str], rows: Sequence[tuple[A
     if len(row) == 1:
         return _one_value(shape.items[0], columns, rows, subject)
     parts = [f"{safe(name)} {_amount(value) or 'none'}" for name, value in zip(columns, row, strict=True)]
-    return Sentence(f"Over the {subject}: {', '.join(parts)}.") if len(parts) <= _MOST_NAMED else _rows(columns, rows)
+    return (
+        Sentence(f"Over {_within(subject)}: {', '.join(parts)}.") if len(parts) <= _MOST_NAMED else _rows(columns, rows)
+    )
 
 
 def _one_value(item: Item, columns: Sequence[str], rows: Sequence[tuple[Any, ...]], subject: str) -> Sentence:
@@ -168,8 +177,8 @@ def _one_value(item: Item, columns: Sequence[str], rows: Sequence[tuple[Any, ...
     if item.call == "count" and item.distinct:
         amount = "no" if value == 0 else f"{value:,}"
         if value == 1:
-            return Sentence(f"There was 1 different value of {_name(item) or 'it'} in the {subject}.", covers=True)
-        return Sentence(f"There were {amount} different {_plural(item)} in the {subject}.", covers=True)
+            return Sentence(f"There was 1 different value of {_name(item) or 'it'} in {_within(subject)}.", covers=True)
+        return Sentence(f"There were {amount} different {_plural(item)} in {_within(subject)}.", covers=True)
     if item.call == "count":
         has = "" if item.counts_lines else f" that have {_name(item) or 'a value'}"
         if value == 0:
@@ -187,11 +196,11 @@ def _one_value(item: Item, columns: Sequence[str], rows: Sequence[tuple[Any, ...
         return _rows(columns, rows)
     name = _name(item)
     if value is None:
-        return Sentence(f"There were none: no {name or 'value'} in the {subject}.", covers=True)
+        return Sentence(f"There were none: no {name or 'value'} in {_within(subject)}.", covers=True)
     of = " " if item.call in ("min", "max", "mode") else " of "
     what = f"{words[item.call]}{of}{name}" if name else f"{words[item.call]}{' value' if of == ' ' else ''}"
     amount = _value(value) if item.call == "mode" else _amount(value)
-    return Sentence(f"The {what} in the {subject} is {amount}.", covers=True)
+    return Sentence(f"The {what} in {_within(subject)} is {amount}.", covers=True)
 
 
 def _end(subject: str, *, last: bool) -> str:
@@ -230,15 +239,15 @@ def _list(shape: QueryShape, rows: Sequence[tuple[Any, ...]], subject: str) -> S
     cut = shape.limit is not None and count >= shape.limit
     if len(shape.items) > 1:
         kinds = _and([_name(item) or "value" for item in shape.items])
-        return Sentence(f"There were {count:,} different combinations of {kinds} in the {subject}.")
+        return Sentence(f"There were {count:,} different combinations of {kinds} in {_within(subject)}.")
     item = shape.items[0]
     if cut:
-        return Sentence(f"{count:,} {_plural(item)} in the {subject}; the query asks for at most {shape.limit:,}.")
+        return Sentence(f"{count:,} {_plural(item)} in {_within(subject)}; the query asks for at most {shape.limit:,}.")
     names = [_key(shape, (value,)) for (value,) in rows]
     if count == 1:
-        return Sentence(f"The only {_name(item) or 'value'} in the {subject} is {names[0]}.", covers=True)
+        return Sentence(f"The only {_name(item) or 'value'} in {_within(subject)} is {names[0]}.", covers=True)
     listed = f": {_and(names)}" if count <= _MOST_NAMED and sum(map(len, names)) <= _LONGEST_VALUE else ""
-    return Sentence(f"There were {count:,} different {_plural(item)} in the {subject}{listed}.")
+    return Sentence(f"There were {count:,} different {_plural(item)} in {_within(subject)}{listed}.")
 
 
 def _measure(shape: QueryShape) -> int | None:
@@ -284,21 +293,25 @@ def _groups(shape: QueryShape, at: int, rows: Sequence[tuple[Any, ...]], subject
     order = shape.order_of(at)
     cut = (shape.limit is not None and len(rows) >= shape.limit) or bool(shape.offset)
     if any(not isinstance(plain(value), int | float | str) for value in values) or (cut and order is None):
-        return Sentence(f"{len(rows):,} {_groups_name(shape)} in the {subject}.")
+        return Sentence(f"{len(rows):,} {_groups_name(shape)} in {_within(subject)}.")
     if item.counts_lines and not cut and not shape.having:
         total = sum(values)
     best = min(values) if order is False else max(values)
     leaders = [_key(shape, row) for row in rows if row[at] == best]
     if item.counts_lines and order is None and _is_series(shape) and len(rows) > 1:
-        peak = f"the peak is {_leaders(leaders)}, with {_amount(best)}{' each' if len(leaders) > 1 else ''}"
+        at_key = shape.keys[0]
+        tops = [_value(row[at_key]) or "(no time)" for row in rows if row[at] == best]
+        peak = f"the most were at {_leaders(tops)}, {_amount(best)}{' each' if len(tops) > 1 else ''}"
         return Sentence(f"{_counted(sum(values), subject)} over {len(rows):,} {_groups_name(shape)}; {peak}.")
+    covers = len(rows) == 1 and len(shape.items) == len(shape.keys) + 1
     name = _leaders(leaders)
     name = name[:1].upper() + name[1:] if name.startswith(("the ", "hour ", "day ", "week ", "month ")) else name
     if item.counts_lines and total is not None and len(rows) == 1 and best == total:
-        return Sentence(f"{name} had {'the only' if total == 1 else f'all {total:,}'} {_single(subject) if total == 1 else subject}.")
+        had = f"the only {_single(subject)}" if total == 1 else f"all {total:,} {subject}"
+        return Sentence(f"{name} had {had}.", covers)
     each = " each" if len(leaders) > 1 else ""
     of = f" of {total:,}" if item.counts_lines and total is not None else ""
-    return Sentence(f"{name} had {_most(item, subject, most=order is not False)}: {_amount(best)}{each}{of}.")
+    return Sentence(f"{name} had {_most(item, subject, most=order is not False)}: {_amount(best)}{each}{of}.", covers)
 
 
 def _is_series(shape: QueryShape) -> bool:

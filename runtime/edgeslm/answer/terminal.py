@@ -113,4 +113,6 @@ def stream_style(stream: TextIO | None = None, environment: Mapping[str, str] | 
     """The style for a stream (standard output unless named) of this process."""
     stream = sys.stdout if stream is None else stream
     columns = shutil.get_terminal_size(_FALLBACK_SIZE).columns
-    return Style(cells=max(20, columns), colour=wants_colour(stream, os.environ if environment is None else environment))
+    return Style(
+        cells=max(20, columns), colour=wants_colour(stream, os.environ if environment is None else environment)
+    )

@@ -61,9 +61,9 @@ def number(value: int | float | Decimal, *, grouped: bool = False) -> str:
     """A number for reading: whole numbers exactly, others to six significant digits, or two decimals when large."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
-    if value == int(value):
-        return f"{int(value):,}" if grouped else str(int(value))
     comma = "," if grouped else ""
+    if int(value) == value:
+        return f"{int(value):{comma}}"
     text = f"{value:{comma}.2f}" if abs(value) >= 10_000 else f"{value:{comma}.6g}"
     return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
 

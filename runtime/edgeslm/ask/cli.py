@@ -3,7 +3,6 @@
 Exit status as grep has it: 0 something was found, 1 nothing, 2 an error (raised as `EdgeSlmError`), 130 after Ctrl-C.
 """
 
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -73,7 +72,8 @@ def ask(
     """Ask a log a QUESTION in plain words.
 
     FILE is a log, plain or compressed (gzip, zstd); several are read as one; without any, the log comes from standard
-    input. Prints the answer, the SQL that found it and lines that prove it. Exit status: 0 found, 1 nothing found, 2 error.
+    input. Prints the answer, the SQL that found it and lines that prove it. Exit status: 0 found, 1 nothing found,
+    2 error.
 
     In CSV, control characters of the log are visible escapes and all else is exact: a cell may start with '=', so
     import it into a spreadsheet as text. JSON holds every value exactly.
@@ -98,7 +98,11 @@ def ask(
             evidence_where=plan.evidence_where,
             timing_ms=dict(plan.timing_ms),
         )
-        return show_only(log, query) if only_sql else find_answer(log, query, timeout_s=time_limit, progress=progress.update)
+        return (
+            show_only(log, query)
+            if only_sql
+            else find_answer(log, query, timeout_s=time_limit, progress=progress.update)
+        )
 
     _run(work, files, output, year, threads)
 
@@ -129,7 +133,11 @@ def sql(
         from edgeslm.answer.answer import Query, find_answer, show_only
 
         query = Query(sql=statement)
-        return show_only(log, query) if only_sql else find_answer(log, query, timeout_s=time_limit, progress=progress.update)
+        return (
+            show_only(log, query)
+            if only_sql
+            else find_answer(log, query, timeout_s=time_limit, progress=progress.update)
+        )
 
     _run(work, files, output, year, threads)
 
@@ -162,7 +170,11 @@ def _files_or_stdin(files: tuple[str, ...]) -> list[str]:
     if files:
         return list(files)
     if sys.stdin is None or sys.stdin.isatty():
-        raise InputError("no log to read", reason="no FILE is given and standard input is a terminal", hint="name a file, or pipe a log in")
+        raise InputError(
+            "no log to read",
+            reason="no FILE is given and standard input is a terminal",
+            hint="name a file, or pipe a log in",
+        )
     return ["-"]
 
 
@@ -190,16 +202,13 @@ def _run(
                 answer = work(log, progress)
         answer.timing_ms.update(open=opened_ms, total=round((time.perf_counter() - start) * 1000, 1))
         _print(render(answer, output, stream_style()))
-    sys.exit(answer.exit_status)
+    click.get_current_context().exit(answer.exit_status)
 
 
 def _print(text: str) -> None:
-    """Write to standard output, whatever its encoding; a reader that has gone away (`| head`) is no error."""
-    try:
-        reconfigure = getattr(sys.stdout, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Write to standard output, whatever its encoding: what that lacks is written as an escape."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
+    sys.stdout.write(text)
+    sys.stdout.flush()

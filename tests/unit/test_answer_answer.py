@@ -1,0 +1,172 @@
+"""Answers put together over a small table, and the lines that prove them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import duckdb
+import pytest
+from edgeslm.answer.answer import Answer, Query, find_answer, show_only
+from edgeslm.errors import QueryError
+
+
+@dataclass
+class FakeResult:
+    columns: list[str]
+    types: list[str]
+    rows: list[tuple[Any, ...]]
+
+
+@dataclass
+class FakeLine:
+    file: str
+    line_no: int
+    text: str
+
+
+@dataclass
+class FakeCounts:
+    read: int
+    unparsed: int
+
+
+@dataclass
+class FakeFormat:
+    name: str = "syslog"
+
+
+@dataclass
+class FakeLog:
+    """20 lines: even ones are failures of 10.0.0.(n mod 3), one a minute; keeps the SQL it was asked."""
+
+    asked: list[str] = field(default_factory=list)
+    format: FakeFormat = field(default_factory=FakeFormat)
+
+    def __post_init__(self) -> None:
+        self.connection = duckdb.connect()
+        self.connection.execute(
+            "CREATE TABLE logs AS SELECT n AS line_no, TIMESTAMP '2015-12-10 06:00:00' + INTERVAL (n) MINUTE AS ts,"
+            " 'Failed' AS message, '10.0.0.' || (n % 3) AS ip, n * 10 AS bytes FROM range(1, 21) t(n) WHERE n % 2 = 0"
+            " UNION ALL SELECT n, TIMESTAMP '2015-12-10 06:00:00' + INTERVAL (n) MINUTE, 'ok', NULL, n"
+            " FROM range(1, 21) t(n) WHERE n % 2 = 1 ORDER BY 1"
+        )
+
+    def query(self, sql: str, *, timeout_s: float = 20.0) -> FakeResult:
+        self.asked.append(sql)
+        try:
+            relation = self.connection.execute(sql)
+        except duckdb.Error as error:
+            raise QueryError("the query failed", reason=str(error)) from None
+        columns = relation.description or []
+        return FakeResult([c[0] for c in columns], [str(c[1]) for c in columns], relation.fetchall())
+
+    def lines(self, line_nos: Sequence[int]) -> list[FakeLine]:
+        return [FakeLine("auth.log", n, f"line {n}") for n in line_nos]
+
+    def counts(self) -> FakeCounts:
+        return FakeCounts(20, 1)
+
+
+def ask(sql: str, **more: Any) -> tuple[Answer, FakeLog]:
+    log = FakeLog()
+    return find_answer(log, Query(sql, **more)), log
+
+
+def proof(answer: Answer) -> list[int]:
+    return [line.line_no for line in answer.evidence]
+
+
+def test_an_answer_has_everything_the_contract_names() -> None:
+    answer, _ = ask(
+        "SELECT count(*) AS n FROM logs WHERE message = 'Failed'", subject="failures", timing_ms={"plan": 3.0}
+    )
+    assert answer.columns == ["n"]
+    assert answer.rows == [(10,)]
+    assert answer.sentence == "There were 10 failures."
+    assert proof(answer) == [2, 4, 6, 8, 10]
+    assert (answer.lines_read, answer.lines_unparsed, answer.format) == (20, 1, "syslog")
+    assert set(answer.timing_ms) == {"plan", "query", "evidence", "counts"}
+    assert answer.exit_status == 0
+
+
+def test_a_cut_ranking_gets_its_total_and_its_proof_in_one_more_query() -> None:
+    answer, log = ask(
+        "SELECT ip, count(*) AS n FROM logs WHERE message = 'Failed' GROUP BY ip ORDER BY n DESC, ip LIMIT 2",
+        evidence_where="message = 'Failed'",
+    )
+    assert answer.sentence == "10.0.0.2 had the most matching lines: 4 of 10."
+    assert proof(answer) == [2, 4, 6, 8, 10]
+    assert log.asked[1:] == ["SELECT count(*), min(line_no, 5) FROM logs WHERE message = 'Failed'"]
+
+
+def test_another_condition_for_the_proof_is_searched_for_itself() -> None:
+    answer, log = ask(
+        "SELECT ip, count(*) AS n FROM logs GROUP BY ip ORDER BY n DESC LIMIT 1", evidence_where="bytes > 150"
+    )
+    assert proof(answer) == [16, 18, 20]
+    assert len(log.asked) == 3
+
+
+def test_lines_in_the_result_are_the_proof_and_cost_no_query() -> None:
+    answer, log = ask("SELECT line_no, message FROM logs WHERE bytes > 100 ORDER BY line_no")
+    assert proof(answer) == [12, 14, 16, 18, 20]
+    assert len(log.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("sql", "lines"),
+    [
+        ("SELECT min(ts) FROM logs WHERE message = 'ok' OR message = 'none'", [1]),
+        ("SELECT max(ts) FROM logs WHERE message = 'Failed'", [20]),
+        ("SELECT min(ts), max(ts) FROM logs", [1, 20]),
+        ("SELECT max(bytes) FROM logs", [20]),
+        ("SELECT max(ip) FROM logs", [2]),
+        ("SELECT ts FROM logs WHERE ip IS NOT NULL ORDER BY ts DESC LIMIT 1", [20]),
+        ("SELECT ip AS address FROM logs WHERE ip IS NOT NULL ORDER BY address LIMIT 1", [6]),
+        ("SELECT avg(bytes) FROM logs WHERE message = 'Failed'", [2, 4, 6, 8, 10]),
+        ("SELECT DISTINCT ip FROM logs WHERE message = 'Failed'", [2, 4, 6, 8, 10]),
+        ("WITH t AS (SELECT * FROM logs) SELECT count(*) FROM t", [1, 2, 3, 4, 5]),
+    ],
+)
+def test_the_lines_that_prove_it(sql: str, lines: list[int]) -> None:
+    answer, _ = ask(sql)
+    assert proof(answer) == lines
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT count(*) FROM logs WHERE bytes > 1000",
+        "SELECT min(ts) FROM logs WHERE bytes > 1000",
+        "SELECT ip FROM logs WHERE bytes > 1000",
+    ],
+)
+def test_nothing_found_has_no_proof_and_status_1(sql: str) -> None:
+    answer, log = ask(sql)
+    assert answer.exit_status == 1
+    assert answer.evidence == []
+    assert len(log.asked) == 1
+    assert answer.sentence.startswith("There were no")
+
+
+def test_a_count_of_zero_is_still_a_row() -> None:
+    answer, _ = ask("SELECT count(*) FROM logs WHERE bytes > 1000")
+    assert answer.rows == [(0,)]
+
+
+def test_proof_that_cannot_be_searched_for_leaves_the_answer_standing() -> None:
+    answer, _ = ask("SELECT count(*) FROM logs", evidence_where="no_such_column = 1")
+    assert answer.rows == [(20,)]
+    assert answer.evidence == []
+
+
+def test_a_query_that_fails_is_the_callers_error() -> None:
+    with pytest.raises(QueryError, match="the query failed"):
+        ask("SELECT nonsense FROM logs")
+
+
+def test_a_query_can_be_shown_without_being_run() -> None:
+    log = FakeLog()
+    answer = show_only(log, Query("SELECT 1", question="q", now=datetime(2015, 1, 1)))
+    assert (log.asked, answer.rows, answer.lines_read, answer.exit_status) == ([], [], None, 0)
