@@ -1,0 +1,176 @@
+"""Timestamp layouts: how a text becomes a wall time, once in Python and once in SQL.
+
+A layout is a strptime pattern (a part both Python's and DuckDB's strptime know), or one of the names `iso`
+(YYYY-MM-DD HH:MM:SS with optional fraction after '.' or ',', 'T' allowed), `iso_offset` (the same, a zone offset is
+dropped), `epoch` (seconds, milli-, micro- or nanoseconds since 1970, by magnitude, read as UTC), `boot` (seconds since
+boot, counted from 1970-01-01).
+Wall times stay as written: an offset is never applied. Refuses to know where in a line the text stands, and where a
+missing year comes from: the caller gives a `Clock`.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from edgeslm.logs.sqltext import quote
+
+MONTHS = {m: i for i, m in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
+NAMED = ("iso", "iso_offset", "epoch", "boot")
+EPOCH = datetime(1970, 1, 1)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Where a missing year comes from: `year` is that of the file's end, `end_month` the month it ends in (0 unknown)."""
+
+    year: int = 1970
+    end_month: int = 0
+
+    def year_of(self, month: int) -> int:
+        """The year of a line of that month: a month after the file's last one is of the year before."""
+        return self.year - 1 if self.end_month and month > self.end_month else self.year
+
+
+_PIECES = {
+    "Y": r"(?P<Y>\d{4})",
+    "y": r"(?P<y>\d{2})",
+    "m": r"(?P<m>\d{1,2})",
+    "d": r"(?P<d>\d{1,2})",
+    "b": r"(?P<b>[A-Za-z]{3})",
+    "a": r"[A-Za-z]{3}",
+    "H": r"(?P<H>\d{1,2})",
+    "M": r"(?P<M>\d{1,2})",
+    "S": r"(?P<S>\d{1,2})",
+    "f": r"(?P<f>\d{1,6})",
+}
+
+
+def has_year(layout: str) -> bool:
+    """Whether the layout itself tells the year."""
+    return layout in NAMED or "%Y" in layout or "%y" in layout
+
+
+def reader(layout: str) -> Callable[[str, Clock], datetime | None]:
+    """A function from text and clock to the wall time, None where the text is not of this layout."""
+    if layout in ("iso", "iso_offset"):
+        return _read_iso
+    if layout == "epoch":
+        return _read_epoch
+    if layout == "boot":
+        return _read_boot
+    regex = re.compile(_layout_regex(layout))
+
+    def read(text: str, clock: Clock) -> datetime | None:
+        match = regex.fullmatch(text)
+        return _build(match.groupdict(), clock) if match else None
+
+    return read
+
+
+def _layout_regex(layout: str) -> str:
+    out, i = [], 0
+    while i < len(layout):
+        char = layout[i]
+        if char == "%":
+            out.append(_PIECES[layout[i + 1]])
+            i += 2
+        else:
+            out.append(r"\s+" if char == " " else re.escape(char))
+            i += 1
+    return "".join(out)
+
+
+def _build(parts: dict[str, str | None], clock: Clock) -> datetime | None:
+    month_name = parts.get("b")
+    month = MONTHS.get(month_name.lower(), 0) if month_name else int(parts.get("m") or 1)
+    if parts.get("Y"):
+        year = int(parts["Y"] or 0)
+    elif parts.get("y"):
+        short = int(parts["y"] or 0)
+        year = short + (2000 if short < 69 else 1900)
+    else:
+        year = clock.year_of(month)
+    fraction = (parts.get("f") or "0").ljust(6, "0")
+    numbers = [int(parts.get(key) or 0) for key in "HMS"]
+    try:
+        return datetime(year, month, int(parts.get("d") or 1), *numbers, int(fraction))
+    except ValueError:
+        if month == 2 and parts.get("d") == "29" and "Y" not in parts:
+            return _build({**parts, "Y": str(leap_year(year))}, clock)
+        return None
+
+
+def leap_year(year: int) -> int:
+    """The last leap year not after `year`: where a yearless 29 February must lie."""
+    while year % 4 or (year % 100 == 0 and year % 400):
+        year -= 1
+    return year
+
+
+_OFFSET = re.compile(r"\s?(?:Z|UTC|[+-]\d\d:?\d\d)$")
+
+
+def _read_iso(text: str, clock: Clock) -> datetime | None:
+    text = _OFFSET.sub("", text).replace(",", ".")
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _read_epoch(text: str, clock: Clock) -> datetime | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    micros = number * _scale(number) if "." in text else int(text) * _scale(number)
+    try:
+        return EPOCH + timedelta(microseconds=int(micros))
+    except OverflowError:
+        return None
+
+
+def _scale(number: float) -> float:
+    """Microseconds a unit: seconds below 1e11, then milli-, micro- and nanoseconds."""
+    return 1_000_000 if number < 1e11 else 1_000 if number < 1e14 else 1 if number < 1e17 else 0.001
+
+
+def _read_boot(text: str, clock: Clock) -> datetime | None:
+    try:
+        return EPOCH + timedelta(microseconds=round(float(text) * 1e6))
+    except ValueError:
+        return None
+
+
+def stamp_sql(text_sql: str, layouts: list[str], clock: Clock) -> str:
+    """The SQL expression of the TIMESTAMP for the SQL expression of a text: what the readers do, first that fits."""
+    options = [_one_sql(text_sql, layout, clock) for layout in layouts]
+    return options[0] if len(options) == 1 else f"coalesce({', '.join(options)})"
+
+
+def _one_sql(text: str, layout: str, clock: Clock) -> str:
+    if layout in ("iso", "iso_offset"):
+        plain = f"regexp_replace({text}, {quote(_OFFSET.pattern)}, '')" if layout == "iso_offset" else text
+        return f"try_cast(replace({plain}, ',', '.') AS TIMESTAMP)"
+    if layout == "epoch":
+        number = f"try_cast({text} AS DECIMAL(28,6))"
+        scale = f"CASE WHEN {number} < 1e11 THEN 1000000 WHEN {number} < 1e14 THEN 1000 WHEN {number} < 1e17 THEN 1 ELSE 0.001 END"
+        return f"make_timestamp(({number} * ({scale}))::BIGINT)"
+    if layout == "boot":
+        return f"make_timestamp(round(try_cast({text} AS DOUBLE) * 1e6)::BIGINT)"
+    if has_year(layout):
+        return f"try_strptime({text}, '{layout}')"
+    return _yearless_sql(text, layout, clock)
+
+
+def _yearless_sql(text: str, layout: str, clock: Clock) -> str:
+    def of(year: int) -> str:
+        return f"try_strptime('{year} ' || {text}, '%Y {layout}')"
+
+    this = of(clock.year)
+    leap = of(leap_year(clock.year))
+    either = f"coalesce({this}, {leap})" if leap != this else this
+    if not clock.end_month or clock.end_month == 12:
+        return either
+    return f"CASE WHEN month({either}) > {clock.end_month} THEN coalesce({of(clock.year - 1)}, {leap}) ELSE {either} END"

@@ -1,0 +1,181 @@
+"""The view `logs` as SQL text: each column its own expression over the raw line, so that what a query does not ask
+for is never computed.
+
+Refuses to run anything. Invariant: for every line the view's columns equal what `Format.record` gives in Python.
+"""
+
+from dataclasses import dataclass
+
+from edgeslm.logs import pattern as cuts
+from edgeslm.logs.clean import SEPARATOR
+from edgeslm.logs.entities import load_entities
+from edgeslm.logs.format import FIXED, LOGFMT_FIELD, OWN, Format, Kind
+from edgeslm.logs.levels import level_sql
+from edgeslm.logs.source import CHUNK, Source
+from edgeslm.logs.sqltext import identifier, quote
+from edgeslm.logs.stamps import Clock, stamp_sql
+
+BUFFER = 8_000_000
+_TYPES: dict[Kind, str] = {"time": "TIMESTAMP", "text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the view. entity: found in the message, not in the line's layout."""
+
+    name: str
+    kind: Kind
+    entity: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of the view: its source, how it is read, and whether records go on over several lines."""
+
+    source: Source
+    format: Format
+    clock: Clock
+    continued: bool = False
+
+
+def scan_sql(source: Source) -> str:
+    """The table function that yields the file's lines in order, one VARCHAR column `line`, nothing quoted or skipped."""
+    options = (
+        f"columns = {{'line': 'VARCHAR'}}, delim = {quote(SEPARATOR.decode())}, quote = '', escape = '', comment = '', "
+        "header = false, auto_detect = false, strict_mode = false, force_not_null = ['line'], compression = 'none', "
+        f"max_line_size = {CHUNK * 4}, buffer_size = {BUFFER}"
+    )
+    return f"read_csv({quote(str(source.path))}, {options})"
+
+
+def view_columns(parts: list[Part]) -> list[Column]:
+    """The columns of the view over these files, in order."""
+    names = dict(FIXED)
+    if len(parts) > 1:
+        names["source"] = "text"
+    for part in parts:
+        names |= {n: k for n, k in part.format.extra_columns.items() if n not in names}
+    if any(part.continued for part in parts):
+        names["record"] = "integer"
+    columns = [Column(name, kind) for name, kind in names.items()]
+    entities = [Column(e.name, _entity_kind(e.kind), True) for e in load_entities().values() if e.name not in names]
+    return columns + entities
+
+
+def _entity_kind(kind: str) -> Kind:
+    return "integer" if kind == "integer" else "text"
+
+
+def view_sql(parts: list[Part]) -> str:
+    """The SELECT behind the view `logs`."""
+    columns = view_columns(parts)
+    return "\nUNION ALL\n".join(_part_sql(part, columns) for part in parts)
+
+
+def _part_sql(part: Part, columns: list[Column]) -> str:
+    expressions = Expressions(part)
+    listed = ",\n  ".join(f"{expressions.column(c)} AS {identifier(c.name)}" for c in columns)
+    return f"SELECT\n  {listed}\nFROM {_numbered_sql(part)}"
+
+
+def _numbered_sql(part: Part) -> str:
+    scan = scan_sql(part.source)
+    if not part.continued:
+        return f"(SELECT row_number() OVER () AS line_no, line FROM {scan})"
+    is_head = f"regexp_matches(line, {quote(part.format.head_pattern)})"
+    frame = "OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
+    head = f"last_value(CASE WHEN {is_head} THEN line END IGNORE NULLS) {frame} AS head"
+    record = f"last_value(CASE WHEN {is_head} THEN line_no END IGNORE NULLS) {frame} AS record"
+    return f"(SELECT *, {record} FROM (SELECT row_number() OVER () AS line_no, line, {head} FROM {scan}))"
+
+
+class Expressions:
+    """The SQL expression of each column of one file, over its `line` (and `head`, where records are continued)."""
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+        self.format = part.format
+        self.head = "head" if part.continued else "line"
+
+    def column(self, column: Column) -> str:
+        """The expression of a column; NULL of its type where this file's format has none."""
+        name = column.name
+        if name in ("line_no", "line", "record") and (name != "record" or self.part.continued):
+            return name
+        if name == "source":
+            return quote(self.part.source.name)
+        if name == "message":
+            return self.message()
+        if name == "ts" and self.format.layouts:
+            return self.ts()
+        if name in ("level", "level_text"):
+            return self.level(name)
+        if name in self.format.column_names:
+            return self.typed(name, column.kind)
+        if column.entity:
+            return load_entities()[name].sql(self.message())
+        return f"NULL::{_TYPES[column.kind]}"
+
+    def text(self, name: str, line: str) -> str:
+        """The text of one of the format's parts in the SQL expression `line`; '' or NULL where it is missing."""
+        format = self.format
+        if format.kind == "json":
+            key = format.fields[name]
+            plain = f"json_extract_string({line}, {quote(_json_path(key))})"
+            return f"CASE WHEN json_valid({line}) THEN {plain} END"
+        if format.kind == "logfmt":
+            found = f"regexp_extract({line}, {quote(LOGFMT_FIELD.format(key=_escaped(format.fields[name])))}, 1)"
+            inner = f"regexp_replace(substr({found}, 2, length({found}) - 2), '\\\\(.)', '\\1', 'g')"
+            return f"CASE WHEN {found} LIKE '\"%\"' THEN {inner} ELSE {found} END"
+        return f"regexp_extract({line}, {quote(self.cut(name))}, {format.group_index[name]})"
+
+    def cut(self, name: str) -> str:
+        """The shortest part of the pattern that still finds the group: to the timestamp, to the message, or into it."""
+        pattern, spans = self.format.pattern, self.format.spans
+        if name in ("ts", "date", "time"):
+            return cuts.through(pattern, spans, name)
+        message = spans["message"]
+        if spans[name].start < message.start:
+            return cuts.before(pattern, spans, "message")
+        return cuts.within(pattern, spans, "message", name)
+
+    def ts(self) -> str:
+        """The wall time."""
+        if self.format.kind == "regex" and "date" in self.format.group_index:
+            text = f"{self.text('date', self.head)} || ' ' || {self.text('time', self.head)}"
+            return stamp_sql(f"({text})", list(self.format.layouts), self.part.clock)
+        if self.format.kind != "regex" and "ts" not in self.format.fields:
+            return "NULL::TIMESTAMP"
+        return stamp_sql(self.text("ts", self.head), list(self.format.layouts), self.part.clock)
+
+    def level(self, name: str) -> str:
+        """The level, normalised or as written."""
+        has = "level" in self.format.column_names
+        if name == "level_text":
+            return f"nullif({self.text('level', 'line')}, '')" if has else "NULL::VARCHAR"
+        if not has:
+            return "NULL::log_level"
+        return level_sql(self.text("level", "line"), self.format.levels, modulo=self.format.level_modulo)
+
+    def message(self) -> str:
+        """The rest of the line after what the layout says; the whole line where it is not understood."""
+        if self.format.kind != "regex":
+            return f"coalesce({self.text('message', 'line')}, line)" if "message" in self.format.fields else "line"
+        prefix = cuts.before(self.format.pattern, self.format.spans, "message")
+        return "line" if prefix == "^" else f"regexp_replace(line, {quote(prefix)}, '')"
+
+    def typed(self, name: str, kind: Kind) -> str:
+        """One of the format's own columns."""
+        text = self.text(name, "line" if name in OWN else self.head)
+        for null in ("", *(n for n in self.format.nulls if n)):
+            text = f"nullif({text}, {quote(null)})"
+        return text if kind == "text" else f"try_cast({text} AS {_TYPES[kind]})"
+
+
+def _json_path(key: str) -> str:
+    """The path of a key: itself if an object has it, its dotted parts are tried by the caller's choice of key."""
+    return "$" + "".join(f'."{part}"' for part in key.split("."))
+
+
+def _escaped(key: str) -> str:
+    return key.replace(".", r"\.")
