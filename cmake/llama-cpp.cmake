@@ -6,7 +6,8 @@
 
 set(EDGESLM_PIN_FILE "${PROJECT_SOURCE_DIR}/runtime/native/pin.toml")
 set(EDGESLM_PATCH_DIR "${PROJECT_SOURCE_DIR}/runtime/native/patches")
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${EDGESLM_PIN_FILE}")
+file(GLOB patches CONFIGURE_DEPENDS "${EDGESLM_PATCH_DIR}/*.patch")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${EDGESLM_PIN_FILE}" ${patches})
 
 # Reads `key = "value"` from the pin file into EDGESLM_PIN_<KEY>.
 function(edgeslm_read_pin key)

@@ -25,8 +25,6 @@ OWN_COMMANDS = {
 }
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
-# C0 and C1 controls but newline and tab: an error may quote a file name or a log line.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class LazyGroup(click.Group):
@@ -106,7 +104,7 @@ def run(arguments: list[str]) -> int:
     try:
         result = edgeslm.main(arguments, prog_name="edgeslm", standalone_mode=False)
     except EdgeSlmError as error:
-        sys.stderr.write(f"error: {printable(str(error))}\n")
+        sys.stderr.write(describe(error))
         return error.exit_code
     except click.ClickException as error:
         error.show()
@@ -118,9 +116,16 @@ def run(arguments: list[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def printable(text: str) -> str:
-    """`text` with control characters written as \\xNN, so that what a message quotes cannot steer the terminal."""
-    return _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
+def describe(error: EdgeSlmError) -> str:
+    """The message for a person, ending with a newline: what failed, why, what to do. Safe to print on a terminal."""
+    from edgeslm.answer.terminal import safe
+
+    lines = [f"error: {safe(error.message)}"]
+    if error.reason:
+        lines.append(f"  because {safe(error.reason)}")
+    if error.hint:
+        lines.append(f"  hint: {safe(error.hint)}")
+    return "\n".join(lines) + "\n"
 
 
 def _foreign_commands() -> dict[str, str]:
