@@ -10,6 +10,8 @@ import pytest
 from edgeslm.answer.answer import Answer, Query, find_answer, show_only
 from edgeslm.errors import QueryError
 
+GAP = "SELECT max(gap) FROM (SELECT epoch(ts) - epoch(lag(ts) OVER (ORDER BY ts)) AS gap FROM logs"
+
 
 @dataclass
 class FakeResult:
@@ -126,6 +128,12 @@ def test_lines_in_the_result_are_the_proof_and_cost_no_query() -> None:
         ("SELECT ip AS address FROM logs WHERE ip IS NOT NULL ORDER BY address LIMIT 1", [6]),
         ("SELECT avg(bytes) FROM logs WHERE message = 'Failed'", [2, 4, 6, 8, 10]),
         ("SELECT DISTINCT ip FROM logs WHERE message = 'Failed'", [2, 4, 6, 8, 10]),
+        ("SELECT epoch(max(ts)) - epoch(min(ts)) FROM logs WHERE message = 'Failed'", [2, 20]),
+        (
+            "SELECT epoch(min(ts) FILTER (WHERE bytes > 50)) - epoch(min(ts) FILTER (WHERE ip = '10.0.0.1')) FROM logs",
+            [6, 4],
+        ),
+        (f"{GAP} WHERE line_no NOT IN (7, 8, 9))", [6, 10]),
         ("WITH t AS (SELECT * FROM logs) SELECT count(*) FROM t", [1, 2, 3, 4, 5]),
     ],
 )

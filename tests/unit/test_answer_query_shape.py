@@ -1,7 +1,7 @@
 """The light look at a SELECT: clauses, items, and what it refuses to read."""
 
 import pytest
-from edgeslm.answer.query_shape import read_query, split_list
+from edgeslm.answer.query_shape import read_gap, read_query, split_list
 
 
 def test_clauses_are_kept_as_written() -> None:
@@ -100,6 +100,20 @@ def test_time_buckets(item: str, bucket: bool, unit: str) -> None:
     shape = read_query(f"SELECT {item}, count(*) FROM logs GROUP BY 1")
     assert shape is not None
     assert (shape.items[0].is_time_bucket, shape.items[0].unit) == (bucket, unit)
+
+
+def test_the_longest_gap_is_recognised_with_its_condition() -> None:
+    sql = "SELECT max(gap) FROM (SELECT epoch(ts) - epoch(lag(ts) OVER (ORDER BY ts)) AS gap FROM logs"
+    assert read_gap(f"{sql})") == ""
+    assert read_gap(f"{sql} WHERE app IN ('a') AND pid = 3)") == "app IN ('a') AND pid = 3"
+    assert read_gap("SELECT max(pid) FROM logs") is None
+
+
+def test_filters_of_an_item() -> None:
+    shape = read_query("SELECT min(ts) FILTER (WHERE a = ')' AND (b OR c)) - max(ts) FILTER (WHERE f(d)) FROM logs")
+    assert shape is not None
+    assert shape.items[0].filters == ("a = ')' AND (b OR c)", "f(d)")
+    assert shape.items[0].is_span
 
 
 def test_lists_are_cut_at_outer_commas_only() -> None:

@@ -89,9 +89,41 @@ def test_figures_over_lines(function: str, value: Any, sentence: str) -> None:
 
 
 def test_an_expression_over_aggregates_is_named_by_its_alias() -> None:
-    sql = "SELECT max(ts) - min(ts) AS span FROM logs"
-    assert say(sql, [(timedelta(hours=4, seconds=5),)], "") == "The result (span) is 4:00:05."
-    assert say("SELECT max(ts) - min(ts) FROM logs", [(None,)], "") == "The result is empty."
+    sql = "SELECT date_diff('hour', min(ts), max(ts)) AS hours FROM logs"
+    assert say(sql, [(4,)], "") == "The result (hours) is 4."
+    assert say("SELECT sum(a) / sum(b) FROM logs", [(None,)], "") == "The result is empty."
+
+
+def test_the_time_between_lines() -> None:
+    sql = "SELECT epoch(max(ts)) - epoch(min(ts)) FROM logs WHERE x"
+    assert say(sql, [(14939.5,)]) == (
+        "The time from the first to the last of the lines with 'Failed password' is 4:08:59.5 (14,939.5 seconds)."
+    )
+    assert say(sql, [(None,)]) == "There were no two lines with 'Failed password' with a time to measure between."
+    sql = "SELECT epoch(min(ts) FILTER (WHERE a)) - epoch(min(ts) FILTER (WHERE b)) FROM logs"
+    assert say(sql, [(timedelta(seconds=-5),)]) == "The time from one to the other is -0:00:05 (-5 seconds)."
+    assert say("SELECT max(gap) FROM (SELECT 1)", [(61.0,)], columns=["gap"], is_gap=True) == (
+        "The longest time between two lines with 'Failed password' in a row is 0:01:01 (61 seconds)."
+    )
+
+
+def test_a_share() -> None:
+    sql = "SELECT 100.0 * count(*) FILTER (WHERE message LIKE '%a)%') / count(*) FROM logs"
+    assert say(sql, [(12.5,)]) == "12.5 % of all lines are lines with 'Failed password'."
+    assert say(f"{sql} WHERE x", [(12.5,)]) == "12.5 % of the lines the query looks at meet the condition."
+    assert say(sql, [(12.5,)], "") == "12.5 % of all lines meet the condition."
+
+
+def test_the_value_of_the_first_or_last_line() -> None:
+    assert say("SELECT user FROM logs WHERE x ORDER BY ts DESC LIMIT 1", [("root",)]) == (
+        "The user of the last line with 'Failed password' is root."
+    )
+
+
+def test_the_line_with_the_highest_number() -> None:
+    sql = "SELECT url, bytes FROM logs WHERE x ORDER BY bytes DESC LIMIT 2"
+    assert say(sql, [("/a", 9000), ("/b", 3)]) == "/a had the highest bytes: 9,000."
+    assert say(sql.replace("DESC", "ASC"), [(None, 3), ("/b", 5)]) == "(no url) had the lowest bytes: 3."
 
 
 TOP = "SELECT ip, count(*) AS count FROM logs WHERE x GROUP BY ip ORDER BY count DESC"

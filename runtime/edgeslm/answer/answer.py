@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from edgeslm.answer.evidence import Line, Log, count_and_evidence, find_evidence
-from edgeslm.answer.query_shape import read_query
+from edgeslm.answer.query_shape import read_gap, read_query
 from edgeslm.answer.sentence import needs_total, write_sentence
 from edgeslm.answer.values import is_nothing
 
@@ -84,7 +84,7 @@ def find_answer(
 ) -> Answer:
     """Run the query on the log and say what it found. Raises QueryError."""
     timing = dict(query.timing_ms)
-    shape = read_query(query.sql)
+    shape, gap_where = read_query(query.sql), read_gap(query.sql)
 
     progress("running the query")
     start = time.perf_counter()
@@ -102,7 +102,7 @@ def find_answer(
         if (where or "") != own_where or not evidence:
             evidence = find_evidence(log, shape, result, where, timeout_s=patience_s)
     else:
-        evidence = find_evidence(log, shape, result, where, timeout_s=patience_s)
+        evidence = find_evidence(log, shape, result, where, gap_where=gap_where, timeout_s=patience_s)
     timing["evidence"] = _ms_since(start)
 
     progress("counting lines")
@@ -116,6 +116,7 @@ def find_answer(
         result.rows,
         subject=query.subject,
         total=total,
+        is_gap=gap_where is not None,
         now=query.now,
         now_source=query.now_source,
     )

@@ -44,11 +44,18 @@ class Log(Protocol):
 
 
 def find_evidence(
-    log: Log, shape: QueryShape | None, result: Rows, where: str | None, *, timeout_s: float = 20.0
+    log: Log,
+    shape: QueryShape | None,
+    result: Rows,
+    where: str | None,
+    *,
+    gap_where: str | None = None,
+    timeout_s: float = 20.0,
 ) -> list[Line]:
     """The lines that prove the result: those it names, the first or last one itself, or the first that match `where`.
 
-    where: the condition such a line meets, None for every line. A search that fails or runs out of time proves nothing:
+    where: the condition such a line meets, None for every line; gap_where: the condition of a query for the longest
+    time between lines, which the two lines around it prove. A search that fails or runs out of time proves nothing:
     the answer then stands without lines.
     """
     if is_nothing(result.rows):
@@ -59,8 +66,10 @@ def find_evidence(
         return list(log.lines(found[:MOST_LINES]))
     try:
         numbers: list[int] = []
-        for sql in _searches(shape, result, where):
-            numbers += [row[0] for row in log.query(sql, timeout_s=timeout_s).rows if row[0] is not None]
+        searches = _searches(shape, result, where) if gap_where is None else [_gap_search(gap_where)]
+        for sql in searches:
+            for row in log.query(sql, timeout_s=timeout_s).rows:
+                numbers += [number for number in row if number is not None]
         return list(log.lines(list(dict.fromkeys(numbers))[:MOST_LINES]))
     except QueryError:
         return []
@@ -91,7 +100,22 @@ def _searches(shape: QueryShape | None, result: Rows, where: str | None) -> list
         ]
         if ends:
             return ends[:MOST_LINES]
+        spans = [item for item in shape.items if item.is_span]
+        if spans and (filters := spans[0].filters):
+            wheres = [f"({shape.where}) AND ({one})" if shape.where else one for one in filters]
+            return [_search(one, order=[("ts", False)], limit=1) for one in wheres]
+        if spans:
+            return [_search(shape.where, order=[("ts", last)], limit=1) for last in (False, True)]
     return [_search(where or "", limit=MOST_LINES)]
+
+
+def _gap_search(where: str) -> str:
+    """The two lines around the longest time between lines."""
+    return (
+        "SELECT before, line_no FROM (SELECT line_no, lag(line_no) OVER (ORDER BY ts) AS before,"
+        " epoch(ts) - epoch(lag(ts) OVER (ORDER BY ts)) AS gap FROM logs"
+        f"{f' WHERE {where}' if where else ''}) WHERE gap IS NOT NULL ORDER BY gap DESC LIMIT 1"
+    )
 
 
 def _search(where: str, *, limit: int, order: Sequence[tuple[str, bool]] = (), offset: str = "") -> str:

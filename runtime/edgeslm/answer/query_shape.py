@@ -62,6 +62,28 @@ class Item:
         return self.call == "count" and not self.distinct and self.argument in ("", "*", "1", "line_no", "line")
 
     @property
+    def is_span(self) -> bool:
+        """Whether it is the time between two lines, in seconds or as an interval."""
+        ends = re.findall(r"\b(?:min|max)\s*\(\s*ts\s*\)", self.text, re.IGNORECASE)
+        return not self.call and len(ends) == 2 and ") - " in self.text
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is how many of the lines, in percent, meet a condition."""
+        return bool(re.match(r"100(\.0)?\s*\*\s*count\(\*\)\s*FILTER\b.*/\s*count\(\*\)$", self.text, re.I | re.DOTALL))
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """The conditions of its FILTER (WHERE …) clauses."""
+        found, pieces = [], tokens(self.text)
+        for i, piece in enumerate(pieces[:-2]):
+            if piece.upper == "FILTER" and pieces[i + 2].upper == "WHERE":
+                depth = pieces[i + 1].depth
+                end = next(p for p in pieces[i + 2 :] if p.text == ")" and p.depth == depth)
+                found.append(self.text[pieces[i + 2].start + len("WHERE") : end.start].strip())
+        return tuple(found)
+
+    @property
     def is_time_bucket(self) -> bool:
         """Whether it cuts the time into pieces: date_trunc('hour', ts), hour(ts), ts::DATE, …"""
         if not re.search(r"\bts\b", self.text, re.IGNORECASE):
@@ -124,6 +146,17 @@ class QueryShape:
         item = self.items[column]
         same = {item.text.lower(), item.alias.lower(), str(column + 1)}
         return descending if term.lower().strip('"') in same else None
+
+
+def read_gap(sql: str) -> str | None:
+    """The condition of a query for the longest time between two lines in a row ('' for all lines); None for others."""
+    found = re.fullmatch(
+        r"SELECT max\(gap\)(?: AS \w+)? FROM \(SELECT epoch\(ts\) - epoch\(lag\(ts\) OVER \(ORDER BY ts\)\) AS gap"
+        r" FROM logs(?: WHERE (.*))?\)\s*;?",
+        sql.strip(),
+        re.IGNORECASE | re.DOTALL,
+    )
+    return (found[1] or "") if found else None
 
 
 def tokens(sql: str) -> list[Token]:

@@ -64,7 +64,7 @@ def number(value: int | float | Decimal, *, grouped: bool = False) -> str:
     comma = "," if grouped else ""
     if int(value) == value:
         return f"{int(value):{comma}}"
-    text = f"{value:{comma}.2f}" if abs(value) >= 10_000 else f"{value:{comma}.6g}"
+    text = f"{value:{comma}.2f}" if abs(float(value)) >= 10_000 else f"{value:{comma}.6g}"
     return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
 
 
