@@ -3,13 +3,13 @@
 
 # Writes `text` to `file` only when it differs, so that nothing is rebuilt or reinstalled for nothing.
 function(edgeslm_write_if_changed file text)
-    set(old "")
     if(EXISTS "${file}")
         file(READ "${file}" old)
+        if(old STREQUAL text)
+            return()
+        endif()
     endif()
-    if(NOT old STREQUAL text)
-        file(WRITE "${file}" "${text}")
-    endif()
+    file(WRITE "${file}" "${text}")
 endfunction()
 
 # Copies a binding module with its imports of a sibling made relative, so that it works as edgeslm.lib.<name>

@@ -11,7 +11,6 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-
 from edgeslm import doctor, resources
 from edgeslm.engine.library import Library, load_library
 

@@ -6,10 +6,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tiny_models import write_tiny_llama
-
 from edgeslm.engine import Model
 from edgeslm.errors import ModelError
+from tiny_models import write_tiny_llama
 
 
 def refuse(path: Path) -> str:

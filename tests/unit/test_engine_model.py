@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tiny_models import write_tiny_llama
-
 from edgeslm.engine import Model
 from edgeslm.errors import ModelError
+from tiny_models import write_tiny_llama
 
 COUNT_GRAMMAR = 'root ::= "SELECT count(*) FROM logs WHERE V" [1-3]'
 
@@ -127,7 +126,9 @@ def test_chat_prompt_is_plain_text_without_a_template(model: Model) -> None:
 
 
 def test_chat_prompt_follows_the_template_of_the_file(tmp_path: Path) -> None:
-    template = "{% for m in messages %}{{'<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n'}}{% endfor %}"
+    template = (
+        "{% for m in messages %}{{'<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n'}}{% endfor %}"
+    )
     with Model(write_tiny_llama(tmp_path / "chat.gguf", chat_template=template)) as chat:
         prompt = chat.chat_prompt("Be brief.", "Hello é")
     assert prompt == (
