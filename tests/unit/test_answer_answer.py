@@ -39,10 +39,17 @@ class FakeFormat:
 
 
 @dataclass
+class FakeColumn:
+    name: str
+
+
+@dataclass
 class FakeLog:
     """20 lines: even ones are failures of 10.0.0.(n mod 3), one a minute; keeps the SQL it was asked."""
 
     asked: list[str] = field(default_factory=list)
+    columns: list[FakeColumn] = field(default_factory=list)
+    notes: list[str] = field(default_factory=lambda: ["a line was cut"])
     format: FakeFormat = field(default_factory=FakeFormat)
 
     def __post_init__(self) -> None:
@@ -63,8 +70,9 @@ class FakeLog:
         columns = relation.description or []
         return FakeResult([c[0] for c in columns], [str(c[1]) for c in columns], relation.fetchall())
 
-    def lines(self, line_nos: Sequence[int]) -> list[FakeLine]:
-        return [FakeLine("auth.log", n, f"line {n}") for n in line_nos]
+    def lines(self, line_nos: Sequence[Any]) -> list[FakeLine]:
+        places = [n if isinstance(n, tuple) else ("auth.log", n) for n in line_nos]
+        return [FakeLine(file, n, f"line {n}") for file, n in places]
 
     def counts(self) -> FakeCounts:
         return FakeCounts(20, 1)
@@ -90,6 +98,7 @@ def test_an_answer_has_everything_the_contract_names() -> None:
     assert (answer.lines_read, answer.lines_unparsed, answer.format) == (20, 1, "syslog")
     assert set(answer.timing_ms) == {"plan", "query", "evidence", "counts"}
     assert answer.exit_status == 0
+    assert answer.notes == ["a line was cut"]
 
 
 def test_a_cut_ranking_gets_its_total_and_its_proof_in_one_more_query() -> None:
@@ -140,6 +149,24 @@ def test_lines_in_the_result_are_the_proof_and_cost_no_query() -> None:
 def test_the_lines_that_prove_it(sql: str, lines: list[int]) -> None:
     answer, _ = ask(sql)
     assert proof(answer) == lines
+
+
+@pytest.mark.parametrize(
+    ("sql", "lines"),
+    [
+        ("SELECT line_no FROM logs WHERE bytes > 150 AND line_no < 19", [("b", 16), ("b", 18)]),
+        ("SELECT source, line_no FROM logs WHERE bytes > 150 AND line_no < 19", [("b", 16), ("b", 18)]),
+        ("SELECT ip, count(*) AS n FROM logs GROUP BY ip ORDER BY n LIMIT 1", [("a", i) for i in range(1, 6)]),
+        ("SELECT max(ts) FROM logs", [("b", 20)]),
+        (f"{GAP} WHERE line_no NOT IN (10, 11, 12))", [("a", 9), ("b", 13)]),
+    ],
+)
+def test_with_several_files_a_line_is_proved_by_its_file_and_number(sql: str, lines: list[tuple[str, int]]) -> None:
+    log = FakeLog(columns=[FakeColumn("line_no"), FakeColumn("source")])
+    log.connection.execute("ALTER TABLE logs ADD COLUMN source TEXT")
+    log.connection.execute("UPDATE logs SET source = CASE WHEN line_no < 10 THEN 'a' ELSE 'b' END")
+    found = find_answer(log, Query(sql)).evidence
+    assert [(line.file, line.line_no) for line in found] == lines
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,11 @@ def test_lines_in_the_table_are_not_repeated_as_evidence() -> None:
     assert "auth.log:29" not in as_text(make(columns=["line_no", "line"], rows=[(29, "text"), (30, "more")]), PLAIN)
 
 
+def test_what_was_changed_in_reading_is_noted() -> None:
+    text = as_text(make(notes=["auth.log: 2 lines were cut\x1b"]), PLAIN)
+    assert "\nauth.log: 2 lines were cut\\x1b\n2,000 lines read" in text
+
+
 def test_long_tables_are_cut_and_say_so() -> None:
     text = as_text(make(rows=[(f"h{i}", i) for i in range(1300)]), PLAIN)
     assert "  … 1,260 more rows (use --output csv)\n" in text

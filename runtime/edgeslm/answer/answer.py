@@ -5,7 +5,7 @@ counts where the log does not know them yet, and at most once more for the lines
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -35,6 +35,8 @@ class AskedLog(Log, Protocol):
 
     @property
     def format(self) -> _Format: ...
+    @property
+    def notes(self) -> Sequence[str]: ...
     def counts(self) -> _Counts: ...
 
 
@@ -54,7 +56,10 @@ class Query:
 
 @dataclass(frozen=True)
 class Answer:
-    """What was found. lines_read and lines_unparsed are None when the query was only shown, not run."""
+    """What was found.
+
+    lines_read and lines_unparsed are None when the query was only shown, not run; notes say what was changed in reading.
+    """
 
     query: Query
     columns: list[str]
@@ -66,6 +71,7 @@ class Answer:
     lines_unparsed: int | None
     format: str
     timing_ms: dict[str, float]
+    notes: list[str] = field(default_factory=list)
     was_run: bool = True
 
     @property
@@ -131,6 +137,7 @@ def find_answer(
         counts.unparsed,
         log.format.name,
         timing,
+        list(log.notes),
     )
 
 

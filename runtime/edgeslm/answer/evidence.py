@@ -36,11 +36,25 @@ class Rows(Protocol):
     def rows(self) -> list[tuple[Any, ...]]: ...
 
 
+class LogColumn(Protocol):
+    """A column of the view, as `LogSet.columns` has it."""
+
+    @property
+    def name(self) -> str: ...
+
+
 class Log(Protocol):
     """What is needed of a `LogSet`."""
 
+    @property
+    def columns(self) -> Sequence[LogColumn]: ...
     def query(self, sql: str, *, timeout_s: float = ...) -> Rows: ...
-    def lines(self, line_nos: Sequence[int]) -> Sequence[Line]: ...
+    def lines(self, line_nos: Sequence[Any]) -> Sequence[Line]: ...
+
+
+def place_columns(log: Log) -> list[str]:
+    """The columns that say where a line stands: its number, and its file where there are several."""
+    return ["source", "line_no"] if any(column.name == "source" for column in log.columns) else ["line_no"]
 
 
 def find_evidence(
@@ -60,38 +74,44 @@ def find_evidence(
     """
     if is_nothing(result.rows):
         return []
-    if "line_no" in result.columns:
-        at = result.columns.index("line_no")
-        found = list(dict.fromkeys(int(row[at]) for row in result.rows if row[at] is not None))
-        return list(log.lines(found[:MOST_LINES]))
+    place = place_columns(log)
+    if set(place) <= set(result.columns):
+        at = [result.columns.index(name) for name in place]
+        return _lines(log, [tuple(row[i] for i in at) for row in result.rows])
+    found: list[tuple[Any, ...]] = []
     try:
-        numbers: list[int] = []
-        searches = _searches(shape, result, where) if gap_where is None else [_gap_search(gap_where)]
-        for sql in searches:
+        for sql in _searches(shape, result, where, place) if gap_where is None else [_gap_search(gap_where, place)]:
             for row in log.query(sql, timeout_s=timeout_s).rows:
-                numbers += [number for number in row if number is not None]
-        return list(log.lines(list(dict.fromkeys(numbers))[:MOST_LINES]))
+                found += [row[i : i + len(place)] for i in range(0, len(row), len(place))]
     except QueryError:
         return []
+    return _lines(log, found)
 
 
 def count_and_evidence(log: Log, where: str, *, timeout_s: float = 20.0) -> tuple[int | None, list[Line]]:
     """In one scan, how many lines match, and the first of them; None and none when that fails or takes too long."""
-    sql = f"SELECT count(*), min(line_no, {MOST_LINES}) FROM logs" + (f" WHERE {where}" if where else "")
+    first = f", min(line_no, {MOST_LINES})" if len(place_columns(log)) == 1 else ""
+    sql = f"SELECT count(*){first} FROM logs" + (f" WHERE {where}" if where else "")
     try:
-        count, numbers = log.query(sql, timeout_s=timeout_s).rows[0]
-        return count, list(log.lines(numbers or []))
+        count, *numbers = log.query(sql, timeout_s=timeout_s).rows[0]
     except QueryError:
         return None, []
+    return count, _lines(log, [(number,) for number in (numbers[0] if numbers else None) or []])
 
 
-def _searches(shape: QueryShape | None, result: Rows, where: str | None) -> list[str]:
+def _lines(log: Log, places: Sequence[tuple[Any, ...]]) -> list[Line]:
+    whole = list(dict.fromkeys(place for place in places if None not in place))[:MOST_LINES]
+    return list(log.lines([place[0] if len(place) == 1 else place for place in whole]))
+
+
+def _searches(shape: QueryShape | None, result: Rows, where: str | None, place: Sequence[str]) -> list[str]:
     if shape is not None and shape.is_plain:
         limit = MOST_LINES if shape.limit is None else min(MOST_LINES, shape.limit)
-        return [_search(shape.where, order=shape.order_terms, limit=limit, offset=shape.offset)]
+        return [_search(place, shape.where, order=shape.order_terms, limit=limit, offset=shape.offset)]
     if shape is not None and shape.is_one_group and len(result.rows) == 1:
         ends = [
             _search(
+                place,
                 f"({shape.where}) AND {item.argument} = {literal}" if shape.where else f"{item.argument} = {literal}",
                 limit=1,
             )
@@ -103,24 +123,27 @@ def _searches(shape: QueryShape | None, result: Rows, where: str | None) -> list
         spans = [item for item in shape.items if item.is_span]
         if spans and (filters := spans[0].filters):
             wheres = [f"({shape.where}) AND ({one})" if shape.where else one for one in filters]
-            return [_search(one, order=[("ts", False)], limit=1) for one in wheres]
+            return [_search(place, one, order=[("ts", False)], limit=1) for one in wheres]
         if spans:
-            return [_search(shape.where, order=[("ts", last)], limit=1) for last in (False, True)]
-    return [_search(where or "", limit=MOST_LINES)]
+            return [_search(place, shape.where, order=[("ts", last)], limit=1) for last in (False, True)]
+    return [_search(place, where or "", limit=MOST_LINES)]
 
 
-def _gap_search(where: str) -> str:
+def _gap_search(where: str, place: Sequence[str]) -> str:
     """The two lines around the longest time between lines."""
+    before = ", ".join(f"lag({name}) OVER (ORDER BY ts) AS before_{name}" for name in place)
     return (
-        "SELECT before, line_no FROM (SELECT line_no, lag(line_no) OVER (ORDER BY ts) AS before,"
-        " epoch(ts) - epoch(lag(ts) OVER (ORDER BY ts)) AS gap FROM logs"
+        f"SELECT {', '.join(f'before_{name}' for name in place)}, {', '.join(place)} FROM (SELECT {', '.join(place)},"
+        f" {before}, epoch(ts) - epoch(lag(ts) OVER (ORDER BY ts)) AS gap FROM logs"
         f"{f' WHERE {where}' if where else ''}) WHERE gap IS NOT NULL ORDER BY gap DESC LIMIT 1"
     )
 
 
-def _search(where: str, *, limit: int, order: Sequence[tuple[str, bool]] = (), offset: str = "") -> str:
+def _search(
+    place: Sequence[str], where: str, *, limit: int, order: Sequence[tuple[str, bool]] = (), offset: str = ""
+) -> str:
     terms = ", ".join(f"{term}{' DESC' if descending else ''}" for term, descending in order)
-    parts = ["SELECT line_no FROM logs"]
+    parts = [f"SELECT {', '.join(place)} FROM logs"]
     parts += [f"WHERE {where}"] if where else []
     parts += [f"ORDER BY {terms}"] if terms else []
     parts += [f"LIMIT {limit}"]

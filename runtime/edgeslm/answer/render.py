@@ -85,6 +85,7 @@ def as_text(answer: Answer, style: Style) -> str:
             + _GAP
             + fit(safe(line.text[:_LONGEST]), max(_NARROWEST, style.cells - width(place) - len(_GAP)))
         )
+    parts += [style.dim(safe(note)) for note in answer.notes]
     parts.append(style.dim(_closing(answer)))
     return "\n".join(parts) + "\n"
 
