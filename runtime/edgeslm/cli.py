@@ -46,10 +46,12 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = []
-        for name in self.list_commands(ctx):
+        names = self.list_commands(ctx)
+        room = formatter.width - 6 - max(map(len, names))
+        for name in names:
             try:
                 command = self.get_command(ctx, name)
-                rows.append((name, command.get_short_help_str() if command else ""))
+                rows.append((name, command.get_short_help_str(room) if command else ""))
             except EdgeSlmError as error:
                 rows.append((name, f"({error.hint})"))
         with formatter.section("Commands"):
@@ -83,7 +85,7 @@ def edgeslm() -> None:
 )
 @click.pass_context
 def doctor(ctx: click.Context, output: str) -> None:
-    """Tell what is installed, what is missing and what to do about it.
+    """Check the installation: what is there, what is missing, what to do.
 
     Exits with 0 if all is well, else with 1.
     """
