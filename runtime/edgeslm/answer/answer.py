@@ -58,7 +58,7 @@ class Query:
 class Answer:
     """What was found.
 
-    lines_read and lines_unparsed are None when the query was only shown, not run; notes say what was changed in reading.
+    lines_read and lines_unparsed are None when the query was only shown; notes say what was changed in reading.
     """
 
     query: Query
