@@ -14,7 +14,10 @@ from edgeslm.logs.sqltext import quote
 
 @dataclass(frozen=True)
 class Entity:
-    """One entity column: its kind, the patterns tried in order (group 1 is the value), what is not a value."""
+    """One entity column: its kind, the patterns tried in order (group 1 is the value), what is not a value.
+
+    reject matches the whole of a value or not at all, so that in SQL it may be replaced by nothing.
+    """
 
     name: str
     kind: str
@@ -39,7 +42,7 @@ class Entity:
         value = f"nullif(regexp_extract({message_sql}, {quote(pattern)}, 1), '')"
         if not self.reject:
             return value
-        return f"CASE WHEN NOT regexp_matches({value}, {quote(self.reject)}) THEN {value} END"
+        return f"nullif(regexp_replace({value}, {quote(self.reject)}, ''), '')"
 
 
 @functools.cache

@@ -56,11 +56,15 @@ class LogSet:
         except BaseException:
             self.connection.close()
             raise
+        self._leading = [0] * len(parts)
         for i, (part, summary) in enumerate(zip(parts, self._summaries, strict=True)):
-            if part.format.multiline and summary.heads and summary.first_head is not None:
-                parts[i] = replace(part, continued=summary.heads < part.source.lines - summary.first_head + 1)
+            if part.format.multiline and 0 < summary.heads < part.source.lines:
+                self._leading[i] = (_first_head(part, summary.heads) or 1) - 1
+                parts[i] = replace(part, continued=summary.heads < part.source.lines - self._leading[i])
         self.columns: list[Column] = view_columns(parts)
         self.view_sql: str = view_sql(parts)
+        for name in summaries:
+            self.connection.execute(f"DROP VIEW {name}")
         self.connection.execute(f"CREATE VIEW logs AS {self.view_sql}")
 
     def __enter__(self) -> "LogSet":
@@ -106,8 +110,8 @@ class LogSet:
         """How many lines there are and how many were not understood."""
         read = sum(part.source.lines for part in self._parts)
         unparsed = sum(
-            (summary.first_head or part.source.lines + 1) - 1 if part.continued else part.source.lines - summary.heads
-            for part, summary in zip(self._parts, self._summaries, strict=True)
+            leading if part.continued else part.source.lines - summary.heads
+            for part, summary, leading in zip(self._parts, self._summaries, self._leading, strict=True)
         )
         return Counts(read, unparsed)
 
@@ -135,21 +139,26 @@ class LogSet:
 @dataclass(frozen=True)
 class _Summary:
     heads: int
-    first_head: int | None
     start: datetime | None
     end: datetime | None
 
 
 def _summary_sql(part: Part) -> str:
+    """Records, earliest and latest time of one file, in one scan with one regular expression a line."""
     expressions = Expressions(part)
-    ts = expressions.ts() if part.format.layouts else "NULL::TIMESTAMP"
+    if expressions.has_ts and part.format.kind == "regex":
+        inner = f"SELECT {expressions.ts_text()} AS text FROM {scan_sql(part.source)}"
+        ts = expressions.ts("text")
+        return f"SELECT count(*) FILTER (WHERE text <> ''), min(ts), max(ts) FROM (SELECT text, {ts} AS ts FROM ({inner}))"
     is_head = f"regexp_matches(line, {quote(part.format.head_pattern)})"
-    # Where the first record stands is asked of the first lines only: looking for it in every line costs as much again.
-    first = f"(SELECT min(n) FROM (SELECT row_number() OVER () AS n, line FROM {scan_sql(part.source)}) WHERE {is_head})"
-    return (
-        f"SELECT count(*) FILTER (WHERE {is_head}), {first if part.format.multiline else 'NULL'}, min(ts), max(ts) "
-        f"FROM (SELECT line, {ts} AS ts FROM {scan_sql(part.source)})"
-    )
+    ts = expressions.ts() if expressions.has_ts else "NULL::TIMESTAMP"
+    inner = f"SELECT {is_head} AS head, {ts} AS ts FROM {scan_sql(part.source)}"
+    return f"SELECT count(*) FILTER (WHERE head), min(ts), max(ts) FROM ({inner})"
+
+
+def _first_head(part: Part, heads: int) -> int | None:
+    """The line number of the first record; None where there is none."""
+    return next((n for n, text in part.source.numbered() if part.format.is_head(text)), None) if heads else None
 
 
 def _sample_rows(part: Part, block: list[tuple[int, str]], names: Sequence[str]) -> Iterable[dict[str, Any]]:

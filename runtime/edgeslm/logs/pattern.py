@@ -64,7 +64,13 @@ def before(pattern: str, spans: dict[str, Span], name: str) -> str:
 
 
 def within(pattern: str, spans: dict[str, Span], outer: str, name: str) -> str:
-    """The pattern cut after the part of the depth-0 group `outer` that holds the group `name`, brackets closed."""
+    """What stands in the depth-0 group `outer` up to the end of its part that holds the group `name`, anchored."""
     inner = spans[name]
     part = next(s for s in spans.values() if s.depth == 1 and s.start <= inner.start and inner.end <= s.end)
-    return pattern[: part.end] + ")"
+    return "^" + pattern[spans[outer].start + len(f"(?P<{outer}>") : part.end]
+
+
+def opened(pattern: str, spans: dict[str, Span], outer: str, name: str) -> str:
+    """The pattern from its start to the end of the part of `outer` that holds the group `name`, brackets closed."""
+    inside = within(pattern, spans, outer, name)
+    return pattern[: spans[outer].start] + f"(?P<{outer}>{inside[1:]})"

@@ -73,6 +73,7 @@ def run_select(connection: duckdb.DuckDBPyConnection, sql: str, timeout_s: float
         raise _query_error(error, expired.is_set(), timeout_s) from error
     finally:
         timer.cancel()
+        timer.join()
     return Result([d[0] for d in description], [str(d[1]) for d in description], rows)
 
 

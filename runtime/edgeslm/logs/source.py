@@ -58,6 +58,12 @@ class Source:
                 found[number] = _text(file.readline(), number)
         return found
 
+    def numbered(self) -> Iterator[tuple[int, str]]:
+        """Every line with its number, one at a time."""
+        with self.path.open("rb") as file:
+            for number, raw in enumerate(file, 1):
+                yield number, _text(raw, number)
+
     def sample(self, limit: int = 5000) -> list[list[tuple[int, str]]]:
         """Blocks of consecutive numbered lines: the whole file if it is short, else its start, spread blocks, its end."""
         with self.path.open("rb") as file:

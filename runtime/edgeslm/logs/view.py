@@ -75,7 +75,9 @@ def view_sql(parts: list[Part]) -> str:
 def _part_sql(part: Part, columns: list[Column]) -> str:
     expressions = Expressions(part)
     listed = ",\n  ".join(f"{expressions.column(c)} AS {identifier(c.name)}" for c in columns)
-    return f"SELECT\n  {listed}\nFROM {_numbered_sql(part)}"
+    # The message is a column of an inner query: DuckDB does not share a part of a CASE or a coalesce between columns.
+    message = f"(SELECT *, {expressions.message()} AS message FROM {_numbered_sql(part)})"
+    return f"SELECT\n  {listed}\nFROM {message}"
 
 
 def _numbered_sql(part: Part) -> str:
@@ -100,20 +102,18 @@ class Expressions:
     def column(self, column: Column) -> str:
         """The expression of a column; NULL of its type where this file's format has none."""
         name = column.name
-        if name in ("line_no", "line", "record") and (name != "record" or self.part.continued):
+        if name in ("line_no", "line", "message", "record") and (name != "record" or self.part.continued):
             return name
         if name == "source":
             return quote(self.part.source.name)
-        if name == "message":
-            return self.message()
-        if name == "ts" and self.format.layouts:
+        if name == "ts" and self.has_ts:
             return self.ts()
         if name in ("level", "level_text"):
             return self.level(name)
         if name in self.format.column_names:
             return self.typed(name, column.kind)
         if column.entity:
-            return load_entities()[name].sql(self.message())
+            return load_entities()[name].sql("message")
         return f"NULL::{_TYPES[column.kind]}"
 
     def text(self, name: str, line: str) -> str:
@@ -127,26 +127,36 @@ class Expressions:
             found = f"regexp_extract({line}, {quote(LOGFMT_FIELD.format(key=_escaped(format.fields[name])))}, 1)"
             inner = f"regexp_replace(substr({found}, 2, length({found}) - 2), '\\\\(.)', '\\1', 'g')"
             return f"CASE WHEN {found} LIKE '\"%\"' THEN {inner} ELSE {found} END"
-        return f"regexp_extract({line}, {quote(self.cut(name))}, {format.group_index[name]})"
+        return self._group(name, line)
 
-    def cut(self, name: str) -> str:
-        """The shortest part of the pattern that still finds the group: to the timestamp, to the message, or into it."""
-        pattern, spans = self.format.pattern, self.format.spans
+    def _group(self, name: str, line: str) -> str:
+        """A group by the shortest part of the pattern that finds it: to the timestamp, to the message, or in it."""
+        pattern, spans, index = self.format.pattern, self.format.spans, self.format.group_index[name]
         if name in ("ts", "date", "time"):
-            return cuts.through(pattern, spans, name)
-        message = spans["message"]
-        if spans[name].start < message.start:
-            return cuts.before(pattern, spans, "message")
-        return cuts.within(pattern, spans, "message", name)
+            return f"regexp_extract({line}, {quote(cuts.through(pattern, spans, name))}, {index})"
+        if spans[name].start < spans["message"].start:
+            return f"regexp_extract({line}, {quote(cuts.before(pattern, spans, 'message'))}, {index})"
+        if line != "line":
+            return f"regexp_extract({line}, {quote(cuts.opened(pattern, spans, 'message', name))}, {index})"
+        inner = quote(cuts.within(pattern, spans, "message", name))
+        index -= self.format.group_index["message"]
+        # Only a line that is not understood is its own message.
+        return f"CASE WHEN message <> line THEN regexp_extract(message, {inner}, {index}) END"
 
-    def ts(self) -> str:
-        """The wall time."""
+    @property
+    def has_ts(self) -> bool:
+        """Whether this file's lines have a timestamp."""
+        return bool(self.format.layouts) and (self.format.kind == "regex" or "ts" in self.format.fields)
+
+    def ts_text(self) -> str:
+        """The timestamp as written; '' or NULL where the line has none."""
         if self.format.kind == "regex" and "date" in self.format.group_index:
-            text = f"{self.text('date', self.head)} || ' ' || {self.text('time', self.head)}"
-            return stamp_sql(f"({text})", list(self.format.layouts), self.part.clock)
-        if self.format.kind != "regex" and "ts" not in self.format.fields:
-            return "NULL::TIMESTAMP"
-        return stamp_sql(self.text("ts", self.head), list(self.format.layouts), self.part.clock)
+            return f"trim({self.text('date', self.head)} || ' ' || {self.text('time', self.head)})"
+        return self.text("ts", self.head)
+
+    def ts(self, text: str = "") -> str:
+        """The wall time, of the timestamp's text or of the SQL expression given for it."""
+        return stamp_sql(text or self.ts_text(), list(self.format.layouts), self.part.clock)
 
     def level(self, name: str) -> str:
         """The level, normalised or as written."""
