@@ -101,22 +101,37 @@ def test_an_answer_has_everything_the_contract_names() -> None:
     assert answer.notes == ["a line was cut"]
 
 
-def test_a_cut_ranking_gets_its_total_and_its_proof_in_one_more_query() -> None:
-    answer, log = ask(
-        "SELECT ip, count(*) AS n FROM logs WHERE message = 'Failed' GROUP BY ip ORDER BY n DESC, ip LIMIT 2",
-        evidence_where="message = 'Failed'",
-    )
+@pytest.mark.parametrize(
+    "groups", ["GROUP BY ip ORDER BY n DESC, ip", "GROUP BY ALL ORDER BY 2 DESC, 1", "GROUP BY 1 ORDER BY n DESC, 1"]
+)
+def test_a_cut_ranking_gets_its_total_in_the_same_scan(groups: str) -> None:
+    sql = f"SELECT ip, count(*) AS n FROM logs WHERE message = 'Failed' {groups} LIMIT 2"
+    answer, log = ask(sql)
     assert answer.sentence == "10.0.0.2 had the most matching lines: 4 of 10."
+    assert (answer.columns, answer.rows) == (["ip", "n"], [("10.0.0.2", 4), ("10.0.0.0", 3)])
+    assert answer.query.sql == sql
     assert proof(answer) == [2, 4, 6, 8, 10]
-    assert log.asked[1:] == ["SELECT count(*), min(line_no, 5) FROM logs WHERE message = 'Failed'"]
+    assert len(log.asked) == 2
 
 
-def test_another_condition_for_the_proof_is_searched_for_itself() -> None:
-    answer, log = ask(
+def test_a_ranking_of_nothing_has_no_total() -> None:
+    answer, _ = ask("SELECT ip, count(*) AS n FROM logs WHERE bytes > 1000 GROUP BY ip ORDER BY n DESC LIMIT 2")
+    assert answer.sentence == "There were no matching lines."
+
+
+def test_the_error_of_a_ranking_is_that_of_the_query_as_written() -> None:
+    sql = "SELECT nonsense, count(*) AS n FROM logs GROUP BY nonsense ORDER BY n DESC LIMIT 2"
+    log = FakeLog()
+    with pytest.raises(QueryError):
+        find_answer(log, Query(sql))
+    assert log.asked[-1] == sql
+
+
+def test_the_condition_for_the_proof_may_be_another() -> None:
+    answer, _ = ask(
         "SELECT ip, count(*) AS n FROM logs GROUP BY ip ORDER BY n DESC LIMIT 1", evidence_where="bytes > 150"
     )
     assert proof(answer) == [16, 18, 20]
-    assert len(log.asked) == 3
 
 
 def test_lines_in_the_result_are_the_proof_and_cost_no_query() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from edgeslm.answer.query_shape import read_query
-from edgeslm.answer.sentence import Sentence, needs_total, write_sentence
+from edgeslm.answer.sentence import Sentence, wants_total, write_sentence
 
 FAILED = "lines with 'Failed password'"
 NOON = datetime(2015, 12, 10, 12)
@@ -145,13 +145,13 @@ def test_a_whole_ranking_adds_up_to_its_total() -> None:
     )
 
 
-def test_a_total_is_only_asked_for_when_a_limit_cut_the_groups() -> None:
-    assert needs_total(read_query(f"{TOP} LIMIT 3"), RANKING)
-    assert not needs_total(read_query(f"{TOP} LIMIT 5"), RANKING)
-    assert not needs_total(read_query(TOP), RANKING)
-    assert not needs_total(read_query("SELECT ip, sum(b) FROM logs GROUP BY ip ORDER BY 2 DESC LIMIT 3"), RANKING)
-    assert not needs_total(read_query("SELECT ip FROM logs LIMIT 3"), [("a",)] * 3)
-    assert not needs_total(None, RANKING)
+def test_a_total_is_only_wanted_where_a_limit_may_cut_the_groups() -> None:
+    assert wants_total(read_query(f"{TOP} LIMIT 3"))
+    assert not wants_total(read_query(TOP))
+    assert not wants_total(read_query("SELECT ip, sum(b) FROM logs GROUP BY ip ORDER BY 2 DESC LIMIT 3"))
+    assert not wants_total(read_query("SELECT ip, count(*) FROM logs GROUP BY ip HAVING count(*) > 3 LIMIT 3"))
+    assert not wants_total(read_query("SELECT ip FROM logs LIMIT 3"))
+    assert not wants_total(None)
 
 
 def test_a_condition_on_groups_leaves_the_total_out() -> None:

@@ -1,7 +1,7 @@
 """Putting an answer together: run the query, count the lines, find the proof, write the sentence.
 
-Knows the log through `LogSet.query`, `.counts` and `.lines` only. The file is scanned once for the query, once for the
-counts where the log does not know them yet, and at most once more for the lines that prove the answer.
+Knows the log through `LogSet.query`, `.counts` and `.lines` only. The file is scanned once for the query, and for the
+lines that prove the answer until five are found.
 """
 
 import time
@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from edgeslm.answer.evidence import Line, Log, count_and_evidence, find_evidence
-from edgeslm.answer.query_shape import read_gap, read_query
-from edgeslm.answer.sentence import needs_total, write_sentence
+from edgeslm.answer.evidence import Line, Log, Rows, find_evidence
+from edgeslm.answer.query_shape import QueryShape, read_gap, read_query
+from edgeslm.answer.sentence import wants_total, write_sentence
 from edgeslm.answer.values import is_nothing
+from edgeslm.errors import QueryError
 
 EVIDENCE_TIMEOUT_S = 5.0
 
@@ -38,6 +39,12 @@ class AskedLog(Log, Protocol):
     @property
     def notes(self) -> Sequence[str]: ...
     def counts(self) -> _Counts: ...
+
+
+@dataclass(frozen=True)
+class _Result:
+    columns: list[str]
+    rows: list[tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
@@ -94,21 +101,16 @@ def find_answer(
 
     progress("running the query")
     start = time.perf_counter()
-    result = log.query(query.sql, timeout_s=timeout_s)
+    result, total = _run(log, query.sql, shape, timeout_s)
     timing["query"] = _ms_since(start)
 
     progress("finding the lines that prove it")
     start = time.perf_counter()
-    own_where = shape.where if shape is not None else ""
-    where = own_where if query.evidence_where == "" else query.evidence_where
+    where = query.evidence_where
+    if where == "":
+        where = shape.where if shape is not None else None
     patience_s = min(timeout_s, EVIDENCE_TIMEOUT_S)
-    total = None
-    if shape is not None and needs_total(shape, result.rows):
-        total, evidence = count_and_evidence(log, own_where, timeout_s=patience_s)
-        if (where or "") != own_where or not evidence:
-            evidence = find_evidence(log, shape, result, where, timeout_s=patience_s)
-    else:
-        evidence = find_evidence(log, shape, result, where, gap_where=gap_where, timeout_s=patience_s)
+    evidence = find_evidence(log, shape, result, where, gap_where=gap_where, timeout_s=patience_s)
     timing["evidence"] = _ms_since(start)
 
     progress("counting lines")
@@ -139,6 +141,26 @@ def find_answer(
         timing,
         list(log.notes),
     )
+
+
+def _run(log: Log, sql: str, shape: QueryShape | None, timeout_s: float) -> tuple[Rows, int | None]:
+    """The result, and where the sentence wants it, the sum of a ranking's groups from before its LIMIT.
+
+    The sum rides along as one more column, which is taken off again: a scan of its own would double the time.
+    """
+    if shape is None or not wants_total(shape):
+        return log.query(sql, timeout_s=timeout_s), None
+    start = time.perf_counter()
+    with_total = f"{sql[: shape.select_end]}, sum(count(*)) OVER () {sql[shape.select_end :]}"
+    try:
+        result = log.query(with_total, timeout_s=timeout_s)
+    except QueryError:
+        left_s = timeout_s - (time.perf_counter() - start)
+        if left_s < timeout_s / 2:
+            raise
+        return log.query(sql, timeout_s=left_s), None
+    total = int(result.rows[0][-1]) if result.rows else None
+    return _Result(result.columns[:-1], [row[:-1] for row in result.rows]), total
 
 
 def _ms_since(start: float) -> float:

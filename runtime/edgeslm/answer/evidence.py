@@ -31,8 +31,6 @@ class Rows(Protocol):
     @property
     def columns(self) -> list[str]: ...
     @property
-    def types(self) -> list[str]: ...
-    @property
     def rows(self) -> list[tuple[Any, ...]]: ...
 
 
@@ -86,17 +84,6 @@ def find_evidence(
     except QueryError:
         return []
     return _lines(log, found)
-
-
-def count_and_evidence(log: Log, where: str, *, timeout_s: float = 20.0) -> tuple[int | None, list[Line]]:
-    """In one scan, how many lines match, and the first of them; None and none when that fails or takes too long."""
-    first = f", min(line_no, {MOST_LINES})" if len(place_columns(log)) == 1 else ""
-    sql = f"SELECT count(*){first} FROM logs" + (f" WHERE {where}" if where else "")
-    try:
-        count, *numbers = log.query(sql, timeout_s=timeout_s).rows[0]
-    except QueryError:
-        return None, []
-    return count, _lines(log, [(number,) for number in (numbers[0] if numbers else None) or []])
 
 
 def _lines(log: Log, places: Sequence[tuple[Any, ...]]) -> list[Line]:

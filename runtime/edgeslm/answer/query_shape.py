@@ -115,6 +115,7 @@ class QueryShape:
     order_by: tuple[tuple[str, bool], ...] = ()  # expression, descending
     limit: int | None = None
     offset: str = ""
+    select_end: int = 0  # where in the SQL the list of columns ends
 
     @property
     def keys(self) -> tuple[int, ...]:
@@ -179,8 +180,8 @@ def tokens(sql: str) -> list[Token]:
 def read_query(sql: str) -> QueryShape | None:
     """The shape of a plain SELECT over `logs`, or None for anything else."""
     pieces = tokens(sql)
-    clauses = _split_clauses(sql, pieces)
-    if clauses is None or clauses.get("FROM", "").strip('"').lower() != "logs":
+    clauses, select_end = _split_clauses(sql, pieces) or ({}, 0)
+    if clauses.get("FROM", "").strip('"').lower() != "logs":
         return None
     select = clauses["SELECT"]
     distinct = bool(re.match(r"DISTINCT\b(?!\s+ON\b)", select, re.IGNORECASE))
@@ -202,11 +203,12 @@ def read_query(sql: str) -> QueryShape | None:
         order_by=tuple(_read_order(text) for text in split_list(clauses.get("ORDER", ""))),
         limit=int(limit) if limit else None,
         offset=clauses.get("OFFSET", ""),
+        select_end=select_end,
     )
 
 
-def _split_clauses(sql: str, pieces: list[Token]) -> dict[str, str] | None:
-    """Clause name -> its text, or None when the statement is not one plain SELECT."""
+def _split_clauses(sql: str, pieces: list[Token]) -> tuple[dict[str, str], int] | None:
+    """Clause name -> its text, and where the SELECT list ends; None when the statement is not one plain SELECT."""
     if not pieces or pieces[0].upper != "SELECT" or any(piece.text in _STRANGE for piece in pieces):
         return None
     starts: list[tuple[str, int, int]] = []  # clause, which piece its keyword is, where its text starts
@@ -228,7 +230,8 @@ def _split_clauses(sql: str, pieces: list[Token]) -> dict[str, str] | None:
         last = pieces[i + 1] if word in ("GROUP", "ORDER") else piece
         starts.append((word, i, last.start + len(last.text)))
     ends = [pieces[i - 1].start + len(pieces[i - 1].text) for i in [*(at for _, at, _ in starts[1:]), len(pieces)]]
-    return {name: sql[begin:stop].strip() for (name, _, begin), stop in zip(starts, ends, strict=True)}
+    texts = {name: sql[begin:stop].strip() for (name, _, begin), stop in zip(starts, ends, strict=True)}
+    return texts, ends[0]
 
 
 def split_list(text: str) -> list[str]:

@@ -39,12 +39,12 @@ class Sentence:
     covers: bool = False
 
 
-def needs_total(shape: QueryShape | None, rows: Sequence[tuple[Any, ...]]) -> bool:
-    """Whether "286 of 520" needs a count of its own, because a LIMIT cut the groups that would add up to it."""
-    if shape is None or shape.limit is None or len(rows) < shape.limit or shape.having or shape.offset:
+def wants_total(shape: QueryShape | None) -> bool:
+    """Whether "286 of 520" needs the count of all groups beside those that a LIMIT leaves."""
+    if shape is None or shape.limit is None or shape.having or shape.offset or shape.distinct:
         return False
     at = _measure(shape)
-    return bool(shape.keys) and at is not None and shape.items[at].counts_lines
+    return bool(shape.group_by) and bool(shape.keys) and at is not None and shape.items[at].counts_lines
 
 
 def write_sentence(
