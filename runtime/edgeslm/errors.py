@@ -1,6 +1,7 @@
 """Every error a user may see, and nothing else.
 
-One root, one catch point (`edgeslm.cli`). An error says what failed (`message`), why (`reason`) and what to do (`hint`).
+One root, one catch point (`edgeslm.cli`). An error says what failed (`message`), why (`reason`) and what to do
+(`hint`).
 """
 
 
