@@ -24,8 +24,9 @@ from typing import Any
 
 from edgeslm.errors import ModelError
 
-# How often a thread that waits for the others looks before it sleeps. OpenMP's own 300,000 loses whenever another program
-# wants the core: 81 tokens of a 9M model took 9-35 s on two busy cores, 0.8-1.4 s with this (and 1.1 s on one thread).
+# How often a thread that waits for the others looks before it sleeps. With OpenMP's own 300,000 it burns a core that
+# another program could use, and that the thread it waits for needs: on two busy cores 81 tokens of a 9M model took
+# 4-35 s, with this 0.8-1.4 s (1.1 s on one thread).
 _SPIN_COUNT = "1000"
 _REINSTALL = "install edgeslm again (`make run` in a checkout, `pip install --force-reinstall .` elsewhere)"
 
@@ -90,7 +91,7 @@ def _import_bindings(folder: Path) -> Any:
 
 @contextmanager
 def _environment(settings: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables for a while: they are read when the library is loaded, and nobody else shall see them."""
+    """Set environment variables for a while: they are read as the library is loaded and meant for nobody else."""
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
     try:
