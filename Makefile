@@ -22,7 +22,7 @@ bench: $(VENV)/.complete     ## measure speed and memory
 	@$(BIN)/python -m pytest bench/benchmarks
 
 cross: $(VENV)/.installed    ## compile the native libraries for a 64-bit Raspberry Pi
-	@PATH="$(CURDIR)/$(BIN):$$PATH" && cmake --preset aarch64-rpi4 && cmake --build --preset aarch64-rpi4
+	@PATH="$(CURDIR)/$(BIN):$$PATH" && cmake --preset aarch64-rpi4 && cmake --build --preset aarch64-rpi4 --parallel
 
 clean:                       ## remove what was built; the download stays in build/downloads
 	rm -rf $(VENV) $(filter-out build/downloads,$(wildcard build/*))
