@@ -9,8 +9,9 @@ import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import edgeslm
 import pytest
+
+import edgeslm
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = {

@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+
 from edgeslm import doctor, resources
 from edgeslm.engine.library import Library, load_library
 

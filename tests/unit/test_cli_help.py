@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+
 from edgeslm import cli
 from edgeslm.errors import EdgeSlmError, InputError
 

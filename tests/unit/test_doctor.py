@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from edgeslm import cli, doctor, resources
 from edgeslm.engine import library
 from edgeslm.errors import ModelError

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from edgeslm.engine import Model
 from edgeslm.errors import ModelError
 from tiny_models import write_tiny_llama

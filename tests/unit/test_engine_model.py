@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from edgeslm.engine import Model
 from edgeslm.errors import ModelError
 from tiny_models import write_tiny_llama

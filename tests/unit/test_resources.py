@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import edgeslm
 import pytest
+
+import edgeslm
 from edgeslm import resources
 from edgeslm.errors import ModelError
 
