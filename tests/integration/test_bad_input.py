@@ -186,10 +186,8 @@ def test_options_that_mean_nothing(options: Sequence[str], log: Path) -> None:
 
 
 def test_a_file_name_cannot_steer_the_terminal(tmp_path: Path) -> None:
-    message = refused("sql", COUNT, tmp_path / "evil\x1b[2J\x9b.log")
-    assert "\x1b" not in message
-    assert "\x9b" not in message
-    assert "evil\\x1b[2J\\x9b.log" in message
+    message = refused("sql", COUNT, tmp_path / "evil\x1b[2J\x9b\u202e\n.log")
+    assert message == f"error: no file matches {tmp_path}/evil\\x1b[2J\\x9b\\u202e\\n.log\n"
 
 
 def test_a_file_name_that_is_not_utf8(tmp_path: Path) -> None:
@@ -225,7 +223,7 @@ def test_a_model_of_the_wrong_architecture(log: Path, tmp_path: Path, architectu
     path = write_tiny_llama(tmp_path / "tiny.gguf", architecture=architecture)
     message = refused("ask", "--model", path, "how many lines", log)
     assert str(path) in message
-    assert architecture in message
+    assert architecture in message.casefold()
 
 
 # --- SQL that is not allowed
