@@ -5,7 +5,6 @@ becomes U+FFFD, a carriage return inside a line U+240D, and a line is cut after 
 Refuses to know what a log is. Invariant: memory is bounded whatever the input; the copy has as many lines as the input.
 """
 
-import atexit
 import codecs
 import gzip
 import os
@@ -14,19 +13,20 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from edgeslm.errors import InputError
+from edgeslm.logs.scratch import scratch_directory
 
 CHUNK = 1 << 18
-MAX_LINE = 1 << 18
+MAX_LINE = 250_000
+"""Bytes kept of one line in a copy: less than a chunk, so that the copy itself may be read raw."""
 MAX_EXPANDED = 4 << 30
 """Most bytes a compressed file, a pipe or a damaged file may take as a copy."""
 SPARE_DISK = 64 << 20
 DISK_CHECK = 64
 SEPARATOR = b"\x1f\x1e\x1f\x1e"
 """What read_csv is told separates columns; a file that holds it is copied without it."""
-_temporary: set[Path] = set()
 
 
 class Codec:
@@ -70,7 +70,40 @@ class Zstd(Codec):
             raise InputError(
                 "cannot read zstd", reason="the zstandard package is missing", hint="pip install zstandard, or zstd -d"
             ) from error
-        return zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)  # type: ignore[return-value]
+        return _ZstdFrames(stream, zstandard)  # type: ignore[return-value]
+
+
+class _ZstdFrames:
+    """Reads zstd frames with the zstandard package, in steps so small that no input expands beyond bounded memory."""
+
+    STEP = 256
+    WINDOW = 1 << 27
+
+    def __init__(self, stream: BinaryIO, zstandard: Any) -> None:
+        self._stream = stream
+        self._decompressor = zstandard.ZstdDecompressor(max_window_size=self.WINDOW)
+        self._frame = self._decompressor.decompressobj()
+        self._fed = False
+
+    def read(self, size: int) -> bytes:
+        """About `size` decoded bytes; b"" at the end. Raises EOFError where a frame ends early."""
+        found: list[bytes] = []
+        length = 0
+        while length < size:
+            step = self._stream.read(self.STEP)
+            if not step:
+                if self._fed:
+                    raise EOFError
+                break
+            while step:
+                piece = self._frame.decompress(step)
+                found.append(piece)
+                length += len(piece)
+                self._fed, step = not self._frame.eof, b""
+                if self._frame.eof:
+                    step = self._frame.unused_data
+                    self._frame = self._decompressor.decompressobj()
+        return b"".join(found)
 
 
 class Bzip2(Codec):
@@ -120,39 +153,56 @@ def refuse_binary(name: str, first: bytes) -> None:
 _STRANGE = [bytes([b]) for b in range(32) if b not in b"\t\n\r\x1b\x1f\x1e\x0b\x0c"]
 
 
-def utf8_checker() -> codecs.IncrementalDecoder:
-    """A strict decoder that keeps its state between chunks."""
-    return codecs.getincrementaldecoder("utf-8")("strict")
+class RawChecker:
+    """Whether DuckDB may read a file in place, asked chunk by chunk; counts its lines meanwhile.
 
+    It may where every line ends alike (LF or CRLF), no CR stands elsewhere, all is UTF-8, no line spans a whole chunk.
+    """
 
-def at_end(decoder: codecs.IncrementalDecoder) -> bool:
-    """Whether the decoder stands between two characters."""
-    return decoder.getstate()[0] == b""
+    def __init__(self) -> None:
+        self.lines = 0
+        self.crlf = 0
+        self.last = b""
+        self._decoder = codecs.getincrementaldecoder("utf-8")("strict")
 
-
-def is_raw(chunk: bytes, last: bytes, decoder: codecs.IncrementalDecoder) -> bool:
-    """Whether DuckDB may read this chunk in place. last: the four bytes before it."""
-    if b"\n" not in chunk and len(chunk) >= CHUNK:
-        return False
-    if last.endswith(b"\r") and not chunk.startswith(b"\n"):
-        return False
-    if b"\r" in chunk and chunk.count(b"\r") - chunk.endswith(b"\r") != chunk.count(b"\r\n"):
-        return False
-    if b"\x1f" in chunk and SEPARATOR in last + chunk:
-        return False
-    if not chunk.isascii() or not at_end(decoder):
-        try:
-            decoder.decode(chunk)
-        except UnicodeDecodeError:
+    def accepts(self, chunk: bytes) -> bool:
+        """Whether the file is still fit with this chunk."""
+        feeds = chunk.count(b"\n")
+        if not feeds and len(chunk) >= CHUNK:
             return False
-    return True
+        if not self._line_ends_alike(chunk, feeds):
+            return False
+        if b"\x1f" in chunk and SEPARATOR in self.last + chunk:
+            return False
+        if not chunk.isascii() or self._decoder.getstate()[0]:
+            try:
+                self._decoder.decode(chunk)
+            except UnicodeDecodeError:
+                return False
+        self.last = chunk[-4:]
+        return True
+
+    def _line_ends_alike(self, chunk: bytes, feeds: int) -> bool:
+        split = self.last.endswith(b"\r")
+        if split and not chunk.startswith(b"\n"):
+            return False
+        self.lines += feeds
+        if b"\r" in chunk or split:
+            pairs = chunk.count(b"\r\n") + split
+            if chunk.count(b"\r") + split - chunk.endswith(b"\r") != pairs:
+                return False
+            self.crlf += pairs
+        return self.crlf in (0, self.lines)
+
+    def ends_well(self) -> bool:
+        """Whether the file ends between two characters and not in a CR."""
+        return not self.last.endswith(b"\r") and not self._decoder.getstate()[0]
 
 
 def copy(name: str, stream: BinaryIO, codec: Codec) -> tuple[Path, list[str]]:
     """A private cleaned copy of a stream and notes on what was changed. Raises InputError for damage and beyond bounds."""
-    handle, text = tempfile.mkstemp(prefix="edgeslm-", suffix=".log")
+    handle, text = tempfile.mkstemp(suffix=".log", dir=scratch_directory())
     path = Path(text)
-    _temporary.add(path)
     notes: list[str] = []
     try:
         with os.fdopen(handle, "wb") as out:
@@ -174,7 +224,7 @@ def _too_large(name: str, codec: Codec) -> InputError:
     what = f"its {codec.name} data expands" if codec.name else "it grows"
     return InputError(
         f"{name} is too large",
-        reason=f"{what} beyond {MAX_EXPANDED >> 20:,} MiB or the space left in {tempfile.gettempdir()}",
+        reason=f"{what} beyond {MAX_EXPANDED >> 20:,} MiB or the space left in {scratch_directory().parent}",
         hint="split the log, or set TMPDIR to a larger disk",
     )
 
@@ -263,10 +313,3 @@ class _Cutter:
         self.length += len(part)
         return part[:room]
 
-
-def _remove_all() -> None:
-    for path in _temporary:
-        path.unlink(missing_ok=True)
-
-
-atexit.register(_remove_all)

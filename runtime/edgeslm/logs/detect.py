@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from edgeslm.errors import InputError
-from edgeslm.logs.format import Format
+from edgeslm.logs.format import LONG_LINE, Format
 from edgeslm.logs.generic import build_format
 from edgeslm.logs.registry import load_formats
 from edgeslm.logs.stamps import Clock
@@ -29,10 +29,10 @@ def detect_format(lines: Sequence[str], format_name: str | None = None) -> Forma
             raise InputError(f"no log format is called {format_name}", hint=f"one of: {', '.join(sorted(formats))}")
         return formats[format_name].resolved(texts)
     step = max(1, len(texts) // MAX_LINES)
-    sample = texts[::step][:MAX_LINES]
+    sample = [text if text[:1] == "{" else text[:LONG_LINE] for text in texts[::step][:MAX_LINES]]
     best = _best(sample, formats)
     if best is None:
-        return build_format(texts[: MAX_LINES * 4]) or formats["plain"]
+        return build_format(sample) or formats["plain"]
     return best.resolved(texts)
 
 
@@ -71,7 +71,7 @@ def _score(format: Format, sample: Sequence[str]) -> float:
     read = 0
     for line in sample:
         parts = resolved.parts(line)
-        if parts is None or ("message" in resolved.group_names and parts.get("message") is line):
+        if parts is None or ("message" in resolved.group_names and parts.get("message") is None):
             continue
         read += not resolved.layouts or resolved.kind != "regex" or resolved.record(line, None, clock)["ts"] is not None
     return read / max(1, len(sample))

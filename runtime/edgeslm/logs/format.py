@@ -33,6 +33,7 @@ FIXED: dict[str, Kind] = {
 }
 OWN = ("level", "level_text", "message", "line", "line_no")
 """Columns a continuation line never inherits."""
+LONG_LINE = 2048
 GROUPS = ("ts", "date", "time", "host", "app", "pid", "level", "message")
 LOGFMT_FIELD = r'(?:^|\s){key}=("(?:[^"\\]|\\.)*"|\S*)'
 
@@ -145,7 +146,7 @@ class Format:
 
     def is_head(self, line: str) -> bool:
         """Whether the line begins a record."""
-        return self._head.match(line) is not None
+        return self._head.match(line[:LONG_LINE]) is not None
 
     def parts(self, line: str) -> dict[str, str | None] | None:
         """The texts of the line's columns (`ts` and `level` still as written), or None if it is no record."""
@@ -153,11 +154,14 @@ class Format:
             return self._json_parts(line)
         if self.kind == "logfmt":
             return self._logfmt_parts(line)
+        if len(line) > LONG_LINE:
+            # Python's re may take quadratic time where RE2 does not; the layout is at the front of the line.
+            found = self.parts(line[:LONG_LINE])
+            return {**found, "message": line if found["message"] is None else found["message"] + line[LONG_LINE:]} if found else None
         match = self._whole.match(line)
         if not match:
             head = self._head.match(line) if self.layouts else None
-            found = dict(head.groupdict()) if head else None
-            return {**found, "message": line} if found else None
+            return {**head.groupdict(), "message": None} if head else None
         return match.groupdict()
 
     def _json_parts(self, line: str) -> dict[str, str | None] | None:

@@ -14,9 +14,11 @@ import duckdb
 
 from edgeslm.errors import QueryError
 from edgeslm.logs.levels import LEVELS
+from edgeslm.logs.scratch import scratch_directory
 from edgeslm.logs.sqltext import quote
 
 MAX_SQL = 20_000
+MAX_SPILL = "2GB"
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,12 @@ def locked_connection(
     paths: Sequence[Path], views: dict[str, str], *, memory_limit_mb: int, threads: int | None
 ) -> duckdb.DuckDBPyConnection:
     """An in-memory database with these views over these files, closed to everything else."""
+    spill = scratch_directory() / "spill"
+    spill.mkdir(mode=0o700, exist_ok=True)
     config: dict[str, Any] = {
         "memory_limit": f"{memory_limit_mb}MB",
-        "temp_directory": "",
+        "temp_directory": str(spill),
+        "max_temp_directory_size": MAX_SPILL,
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
         "python_enable_replacements": "false",
@@ -44,6 +49,7 @@ def locked_connection(
         config["threads"] = threads
     connection = duckdb.connect(":memory:", config=config)
     connection.execute("SET allowed_paths = [" + ", ".join(quote(str(path)) for path in paths) + "]")
+    connection.execute(f"SET allowed_directories = [{quote(str(spill))}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("CREATE TYPE log_level AS ENUM (" + ", ".join(quote(level) for level in LEVELS) + ")")
     for name, select in views.items():

@@ -37,6 +37,7 @@ class Source:
     marks: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0)])
     notes: list[str] = field(default_factory=list)
     temporary: bool = False
+    crlf: bool = False
 
     def close(self) -> None:
         """Removes the temporary copy, if there is one."""
@@ -142,26 +143,24 @@ def _refuse_unusable(file: Path) -> None:
 
 def _scan(source: Source, stream: BinaryIO, progress: Progress | None) -> bool:
     """Counts the lines and sets the marks. False where the file cannot be read raw and needs a clean copy."""
-    done, count, last = 0, 0, b""
-    decoder = clean.utf8_checker()
-    chunks = 0
+    checker = clean.RawChecker()
+    done, chunks = 0, 0
     for chunk in _chunks(stream):
         if done == 0:
             clean.refuse_binary(source.name, chunk)
-        if not clean.is_raw(chunk, last, decoder):
+        if not checker.accepts(chunk):
             return False
-        count += chunk.count(b"\n")
         done += len(chunk)
         chunks += 1
-        last = chunk[-4:]
         if chunks % MARK_EVERY == 0 and b"\n" in chunk:
             # A mark stands at the first line start after the chunk's last line feed.
-            source.marks.append((done - len(chunk) + chunk.rfind(b"\n") + 1, count))
+            source.marks.append((done - len(chunk) + chunk.rfind(b"\n") + 1, checker.lines))
         if progress and source.size:
             progress("reading", done / source.size)
-    if last.endswith(b"\r") or not clean.at_end(decoder):
+    if not checker.ends_well():
         return False
-    source.lines = count + (not last.endswith(b"\n"))
+    source.lines = checker.lines + (not checker.last.endswith(b"\n"))
+    source.crlf = checker.crlf > 0
     return True
 
 

@@ -15,7 +15,7 @@ from edgeslm.logs.source import CHUNK, Source
 from edgeslm.logs.sqltext import identifier, quote
 from edgeslm.logs.stamps import Clock, stamp_sql
 
-BUFFER = 8_000_000
+BUFFER = 4 << 20
 _TYPES: dict[Kind, str] = {"time": "TIMESTAMP", "text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE"}
 
 
@@ -40,10 +40,11 @@ class Part:
 
 def scan_sql(source: Source) -> str:
     """The table function that yields the file's lines in order, one VARCHAR column `line`, nothing quoted or skipped."""
+    newline = r"\r\n" if source.crlf else r"\n"
     options = (
         f"columns = {{'line': 'VARCHAR'}}, delim = {quote(SEPARATOR.decode())}, quote = '', escape = '', comment = '', "
         "header = false, auto_detect = false, strict_mode = false, force_not_null = ['line'], compression = 'none', "
-        f"max_line_size = {CHUNK * 4}, buffer_size = {BUFFER}"
+        f"new_line = '{newline}', max_line_size = {CHUNK * 4}, buffer_size = {BUFFER}"
     )
     return f"read_csv({quote(str(source.path))}, {options})"
 
