@@ -20,6 +20,13 @@ LLAMA_API void edgeslm_log_collect(bool verbose);
 // Returns the number of bytes written without the NUL.
 LLAMA_API int32_t edgeslm_log_take(char * text, int32_t size);
 
+// llama_model_load_from_file, where a failed assertion makes the load fail instead of ending the process.
+// Returns NULL on failure; edgeslm_log_take has the reason. What the failed load allocated may be lost.
+LLAMA_API struct llama_model * edgeslm_load_model(const char * path, struct llama_model_params params);
+
+// llama_init_from_model, in the same way.
+LLAMA_API struct llama_context * edgeslm_make_context(struct llama_model * model, struct llama_context_params params);
+
 // Chooses the next token from the logits of the last decoded token.
 //   grammar      NULL, or a sampler of llama_sampler_init_grammar; the chosen token is accepted into it
 //   temperature  0: the most likely allowed token; above 0: drawn by `draw`, a number in [0, 1)

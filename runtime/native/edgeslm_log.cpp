@@ -2,6 +2,7 @@
 // In C++ because a Python callback could be called while the interpreter is being torn down.
 
 #include "edgeslm.h"
+#include "edgeslm_internal.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -36,6 +37,10 @@ void collect(ggml_log_level level, const char * text, void * /*user_data*/) {
 }
 
 } // namespace
+
+void edgeslm_log_keep(const char * line) {
+    collect(GGML_LOG_LEVEL_ERROR, line, nullptr);
+}
 
 void edgeslm_log_collect(bool verbose) {
     {

@@ -78,6 +78,14 @@ def test_missing_tensor(tmp_path: Path, tiny_llama: Path) -> None:
     assert "blk.1.ffn_up.weight" in refuse(path)
 
 
+def test_a_file_that_fails_an_assertion_of_llama_cpp_does_not_end_the_process(tmp_path: Path, tiny_llama: Path) -> None:
+    path = tmp_path / "twice.gguf"
+    path.write_bytes(tiny_llama.read_bytes().replace(b"<0x41>", b"<0x42>", 1))  # two tokens of one text
+    message = refuse(path)
+    assert message.startswith(f"cannot load the model {path}\n")
+    assert "GGML_ASSERT(id_to_token.size() == token_to_id.size()) failed" in message
+
+
 def test_weights_that_are_not_numbers(tmp_path: Path, tiny_llama: Path) -> None:
     path = tmp_path / "nan.gguf"
     shutil.copy(tiny_llama, path)

@@ -55,14 +55,12 @@ def library_folder() -> Path:
     """Where the compiled libraries are. Raises ModelError if the build did not put them there."""
     override = os.environ.get("EDGESLM_LIB_PATH")
     if override:
-        folder = Path(override).resolve()
-    else:
-        try:
-            package = importlib.import_module("edgeslm.lib")
-        except ImportError as error:
-            raise ModelError("llama.cpp is not built", reason=str(error), hint=_REINSTALL) from error
-        folder = Path(package.__path__[0] if package.__file__ is None else package.__file__).resolve().parent
-    return folder
+        return Path(override).resolve()
+    try:
+        package = importlib.import_module("edgeslm.lib")
+    except ImportError as error:
+        raise ModelError("llama.cpp is not built", reason=str(error), hint=_REINSTALL) from error
+    return Path(str(package.__file__)).resolve().parent
 
 
 @functools.cache
@@ -72,9 +70,9 @@ def load_library() -> Library:
     try:
         llama = _import_bindings(folder)
         own = ctypes.CDLL(str(folder / f"libedgeslm{_library_suffix(folder)}"))
+        _declare_own_functions(own, llama)
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         raise ModelError(f"cannot load llama.cpp from {folder}", reason=str(error), hint=_REINSTALL) from error
-    _declare_own_functions(own, llama)
     own.edgeslm_log_collect(os.environ.get("EDGESLM_LOG", "") not in ("", "0"))
     llama.llama_backend_init()
     return Library(folder, llama, own)
@@ -116,6 +114,10 @@ def _declare_own_functions(own: Any, llama: Any) -> None:
     own.edgeslm_log_collect.restype = None
     own.edgeslm_log_take.argtypes = [ctypes.c_char_p, ctypes.c_int32]
     own.edgeslm_log_take.restype = ctypes.c_int32
+    own.edgeslm_load_model.argtypes = [ctypes.c_char_p, llama.llama_model_params]
+    own.edgeslm_load_model.restype = llama.llama_model_p_ctypes
+    own.edgeslm_make_context.argtypes = [llama.llama_model_p_ctypes, llama.llama_context_params]
+    own.edgeslm_make_context.restype = llama.llama_context_p_ctypes
     own.edgeslm_sample_token.argtypes = [
         llama.llama_context_p_ctypes,
         llama.llama_sampler_p_ctypes,

@@ -9,6 +9,7 @@ never ends the process.
 from __future__ import annotations
 
 import ctypes
+import os
 import random
 import time
 import weakref
@@ -171,7 +172,7 @@ class Model:
         params.load_mode = self._llama.LLAMA_LOAD_MODE_NONE
         params.n_gpu_layers = 0
         self._library.take_log()
-        handle = self._llama.llama_model_load_from_file(str(self.path).encode(), params)
+        handle = self._library.own.edgeslm_load_model(os.fsencode(self.path), params)
         if not handle:
             raise ModelError(
                 f"cannot load the model {self.path}",
@@ -210,7 +211,7 @@ class Model:
         params.n_outputs_max = 1
         params.n_threads = params.n_threads_batch = self.threads
         params.no_perf = True
-        context = self._llama.llama_init_from_model(handle, params)
+        context = self._library.own.edgeslm_make_context(handle, params)
         if not context:
             raise ModelError(
                 f"cannot prepare the model {self.path}",
