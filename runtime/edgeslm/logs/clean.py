@@ -200,7 +200,10 @@ class RawChecker:
 
 
 def copy(name: str, stream: BinaryIO, codec: Codec) -> tuple[Path, list[str]]:
-    """A private cleaned copy of a stream and notes on what was changed. Raises InputError for damage and beyond bounds."""
+    """A private cleaned copy of a stream, and notes on what was changed.
+
+    Raises InputError for damaged data and for data beyond `MAX_EXPANDED` or the disk.
+    """
     handle, text = tempfile.mkstemp(suffix=".log", dir=scratch_directory())
     path = Path(text)
     notes: list[str] = []
@@ -312,4 +315,3 @@ class _Cutter:
             return part[:room].decode("utf-8", "ignore").encode()
         self.length += len(part)
         return part[:room]
-

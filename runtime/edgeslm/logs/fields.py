@@ -23,7 +23,7 @@ def resolve_fields(format: "formats.Format", lines: Iterable[str]) -> tuple[dict
         if key is not None:
             fields[column] = key
     taken = set(fields.values()) | {k for ks in format.keys.values() for k in ks if k.startswith("_")}
-    for key, values in seen.items():
+    for key in seen:
         name = _column_name(key)
         if key not in taken and len(fields) < MAX_FIELDS and name and name not in fields and name not in formats.FIXED:
             fields[name] = key

@@ -36,7 +36,7 @@ def _expand(path: str | Path) -> list[Path | str]:
     if text == "-":
         return [text]
     if any(char in text for char in "*?[") and not Path(text).exists():
-        matches = sorted(Path(match) for match in glob.glob(text))
+        matches = sorted(Path(match) for match in glob.glob(text, recursive=True)  # noqa: PTH207 (a pattern may be absolute))
         if not matches:
             raise InputError(f"no file matches {text}")
         return [match for match in matches if match.is_file()]
@@ -44,7 +44,7 @@ def _expand(path: str | Path) -> list[Path | str]:
 
 
 def _age(path: str | Path) -> tuple[str, tuple[int, int]]:
-    """The set a file belongs to and its place in it: numbers count down, dates up, the unnumbered file is the newest."""
+    """The set a file belongs to and its place in it: numbers count down, dates up, the plain name is the newest."""
     match = _ROTATED.match(Path(path).name)
     stem, number = (match["stem"], match["number"]) if match else (Path(path).name, None)
     if number is None:

@@ -133,7 +133,7 @@ class Format:
         return any(not stamps.has_year(layout) for layout in self.layouts)
 
     @cached_property
-    def _readers(self) -> list[Any]:
+    def _readers(self) -> list[stamps.Reader]:
         return [stamps.reader(layout) for layout in self.layouts]
 
     def read_ts(self, text: str | None, clock: stamps.Clock) -> datetime | None:
@@ -141,7 +141,7 @@ class Format:
         if text:
             for read in self._readers:
                 if found := read(text, clock):
-                    return found  # type: ignore[no-any-return]
+                    return found
         return None
 
     def is_head(self, line: str) -> bool:
@@ -157,7 +157,9 @@ class Format:
         if len(line) > LONG_LINE:
             # Python's re may take quadratic time where RE2 does not; the layout is at the front of the line.
             found = self.parts(line[:LONG_LINE])
-            return {**found, "message": line if found["message"] is None else found["message"] + line[LONG_LINE:]} if found else None
+            if found and found["message"] is not None:
+                found["message"] += line[LONG_LINE:]
+            return found
         match = self._whole.match(line)
         if not match:
             head = self._head.match(line) if self.layouts else None

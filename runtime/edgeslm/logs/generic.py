@@ -25,14 +25,15 @@ class Stamp:
 
 
 _TIME = r"\d\d:\d\d:\d\d"
+_DAY = rf"\d{{1,2}}[- ][A-Z][a-z]{{2}}[- ]\d{{4}} {_TIME}"
 _ZONE = r"(?: ?(?:Z|UTC|GMT|[A-Z]{3,4}|[+-]\d\d:?\d\d))?"
 STAMPS = (
     Stamp(rf"\d{{4}}-\d\d-\d\d[T ]{_TIME}(?:[.,]\d+)?", ("iso",)),
     Stamp(rf"\d{{4}}/\d\d/\d\d {_TIME}(?:\.\d{{1,6}})?", ("%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M:%S.%f")),
     Stamp(rf"\d{{4}}\.\d\d\.\d\d {_TIME}", ("%Y.%m.%d %H:%M:%S",)),
     Stamp(rf"\d\d/[A-Z][a-z]{{2}}/\d{{4}}[: ]{_TIME}", ("%d/%b/%Y:%H:%M:%S", "%d/%b/%Y %H:%M:%S")),
-    Stamp(rf"\d{{1,2}}[- ][A-Z][a-z]{{2}}[- ]\d{{4}} {_TIME}\.\d{{1,6}}", ("%d %b %Y %H:%M:%S.%f", "%d-%b-%Y %H:%M:%S.%f")),
-    Stamp(rf"\d{{1,2}}[- ][A-Z][a-z]{{2}}[- ]\d{{4}} {_TIME}", ("%d %b %Y %H:%M:%S", "%d-%b-%Y %H:%M:%S")),
+    Stamp(rf"{_DAY}\.\d{{1,6}}", ("%d %b %Y %H:%M:%S.%f", "%d-%b-%Y %H:%M:%S.%f")),
+    Stamp(_DAY, ("%d %b %Y %H:%M:%S", "%d-%b-%Y %H:%M:%S")),
     Stamp(rf"[A-Z][a-z]{{2}} [A-Z][a-z]{{2}} [ \d]\d {_TIME} \d{{4}}", ("%a %b %d %H:%M:%S %Y",)),
     Stamp(rf"[A-Z][a-z]{{2}} [ \d]?\d \d{{4}} {_TIME}", ("%b %d %Y %H:%M:%S",)),
     Stamp(rf"[A-Z][a-z]{{2}} [ \d]?\d {_TIME}\.\d{{1,6}}", ("%b %d %H:%M:%S.%f",)),
@@ -47,16 +48,19 @@ STAMPS = (
     Stamp(rf"\d\d-\d\d {_TIME}\.\d{{1,6}}", ("%m-%d %H:%M:%S.%f",)),
     Stamp(r"\d{4}-\d\d-\d\d \d\d:\d\d", ("%Y-%m-%d %H:%M",)),
     Stamp(r"1\d{9}(?:\.\d+)?|1\d{12}", ("epoch",)),
+    Stamp(rf"{_TIME}[.,]\d{{1,6}}", ("%H:%M:%S.%f", "%H:%M:%S,%f")),
+    Stamp(_TIME, ("%H:%M:%S",)),
 )
 _LEAD = (r"^\W{0,3}", r"^\S{1,60} \W?", r"^.{1,80}?[\s\[(]")
 _WORD = r"[A-Za-z_$<][\w.$/<>:-]*"
 _PARTS: tuple[tuple[str, str], ...] = (
+    ("level", rf"[\s|]*\[(?P<thread>[^\]/]{{1,60}})/(?i:(?P<level>{DETECT}))\]"),
     ("level", rf"[\s\[<(|:-]*(?i:(?P<level>{DETECT}))\b[\]>)|:]*"),
     ("level", r"[\s|]+\[?(?P<level>[VDIWEF])\]?(?:\s*\||\s)"),
     ("pid", r"[\s|]+\[?(?P<pid>\d{1,7})\]?(?:[:|]|\s|\b)"),
     ("thread", r"[\s|]*\[(?P<thread>[^\]]{1,80})\]"),
     ("app", rf"\s+(?P<app>{_WORD}?)\[(?P<pid>\d+)\]:"),
-    ("component", rf"[\s|]+\(?(?P<component>{_WORD}?)\)?(?::\s|\s+[-|]\s|:$)"),
+    ("component", rf"[\s|]+\(?(?P<component>{_WORD}?)\)?(?::\s|\s+[-|>]\s|\||:$)"),
     ("component", r"[\s|]*\[(?P<component>[^\]]{1,80})\]"),
 )
 
@@ -113,14 +117,14 @@ def _add_parts(pattern: str, sample: Sequence[str], *, needed: bool) -> str | No
     taken: set[str] = set()
     total = sum(re.match(pattern, line, re.ASCII) is not None for line in sample)
     least = HALF * len(sample) if needed else MOST * total
-    for _ in range(5):
-        for name, part in _PARTS:
+    for _turn in range(5):
+        for _, part in _PARTS:
             names = set(re.findall(r"\(\?P<(\w+)>", part))
             if names & taken:
                 continue
             longer = pattern + part
             count = sum(re.match(longer, line, re.ASCII) is not None for line in sample)
-            if count >= least and (count == total or count >= least):
+            if count >= least:
                 pattern, taken = longer, taken | names
                 break
         else:

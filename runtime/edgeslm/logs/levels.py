@@ -68,7 +68,10 @@ SEVERITIES: dict[str, str] = {
 }
 """Syslog severities (RFC 5424, table 2), as journald's PRIORITY and the low three bits of a PRI write them."""
 
-DETECT = r"(?:TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|ERR|FATAL|CRIT(?:ICAL)?|SEVERE|ALERT|EMERG|PANIC|VERBOSE|FINE(?:R|ST)?)"
+DETECT = (
+    r"(?:TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|ERR|FATAL|CRIT(?:ICAL)?|SEVERE|ALERT|EMERG|PANIC|VERBOSE"
+    r"|FINE(?:R|ST)?)"
+)
 """The words the generic detector takes for a level, for use under the (?i:…) flag."""
 
 

@@ -149,7 +149,8 @@ def _summary_sql(part: Part) -> str:
     if expressions.has_ts and part.format.kind == "regex":
         inner = f"SELECT {expressions.ts_text()} AS text FROM {scan_sql(part.source)}"
         ts = expressions.ts("text")
-        return f"SELECT count(*) FILTER (WHERE text <> ''), min(ts), max(ts) FROM (SELECT text, {ts} AS ts FROM ({inner}))"
+        inner = f"SELECT text <> '' AS head, {ts} AS ts FROM ({inner})"
+        return f"SELECT count(*) FILTER (WHERE head), min(ts), max(ts) FROM ({inner})"
     is_head = f"regexp_matches(line, {quote(part.format.head_pattern)})"
     ts = expressions.ts() if expressions.has_ts else "NULL::TIMESTAMP"
     inner = f"SELECT {is_head} AS head, {ts} AS ts FROM {scan_sql(part.source)}"
@@ -202,7 +203,7 @@ def _part(source: Source, year: int | None, format_name: str | None) -> Part:
 
 
 def _clock(format: Format, source: Source, year: int | None) -> Clock:
-    """The year and month of the file's end; without --year the last year in which that end is not after the file time."""
+    """The year and month of the file's end; without a year given, the last one that does not put it after the file time."""
     modified = datetime.fromtimestamp(source.modified) if source.modified else datetime.now()
     clock = Clock(year or modified.year)
     stamps = [row["ts"] for row in iter_records(format, ((None, text) for text in source.tail()), clock)]

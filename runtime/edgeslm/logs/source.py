@@ -66,7 +66,7 @@ class Source:
                 yield number, _text(raw, number)
 
     def sample(self, limit: int = 5000) -> list[list[tuple[int, str]]]:
-        """Blocks of consecutive numbered lines: the whole file if it is short, else its start, spread blocks, its end."""
+        """Blocks of consecutive numbered lines: the whole file if it is short, else its start and blocks to its end."""
         with self.path.open("rb") as file:
             if self.lines <= limit:
                 return [[(n, _text(raw, n)) for n, raw in enumerate(file, 1)]]
@@ -144,15 +144,14 @@ def _refuse_unusable(file: Path) -> None:
 def _scan(source: Source, stream: BinaryIO, progress: Progress | None) -> bool:
     """Counts the lines and sets the marks. False where the file cannot be read raw and needs a clean copy."""
     checker = clean.RawChecker()
-    done, chunks = 0, 0
-    for chunk in _chunks(stream):
+    done = 0
+    for number, chunk in enumerate(_chunks(stream), 1):
         if done == 0:
             clean.refuse_binary(source.name, chunk)
         if not checker.accepts(chunk):
             return False
         done += len(chunk)
-        chunks += 1
-        if chunks % MARK_EVERY == 0 and b"\n" in chunk:
+        if number % MARK_EVERY == 0 and b"\n" in chunk:
             # A mark stands at the first line start after the chunk's last line feed.
             source.marks.append((done - len(chunk) + chunk.rfind(b"\n") + 1, checker.lines))
         if progress and source.size:
@@ -177,7 +176,7 @@ def _copied(name: str, stream: BinaryIO, codec: clean.Codec, modified: float, pr
             raise InputError(f"{name} is empty", hint="there is nothing to ask of it")
         with path.open("rb") as copied:
             if not _scan(source, copied, progress):
-                raise InputError(f"cannot read {name}", reason="its copy does not pass the check that it was made to pass")
+                raise InputError(f"cannot read {name}", reason="it could not be made clean text")
     except BaseException:
         source.close()
         raise

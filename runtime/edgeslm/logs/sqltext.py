@@ -15,5 +15,5 @@ def identifier(name: str) -> str:
 
 _RESERVED = frozenset(
     "all and any as asc between by case cast check column desc distinct else end false from group having in into is "
-    "join like limit not null offset on or order select table then to true union unique user using when where with".split()
-) - {"user"}
+    "join like limit not null offset on or order select table then to true union unique using when where with".split()
+)

@@ -3,9 +3,9 @@
 A layout is a strptime pattern (a part both Python's and DuckDB's strptime know), or one of the names `iso`
 (YYYY-MM-DD HH:MM:SS with optional fraction after '.' or ',', 'T' allowed), `iso_offset` (the same, a zone offset is
 dropped), `epoch` (seconds, milli-, micro- or nanoseconds since 1970, by magnitude, read as UTC), `boot` (seconds since
-boot, counted from 1970-01-01).
-Wall times stay as written: an offset is never applied. Refuses to know where in a line the text stands, and where a
-missing year comes from: the caller gives a `Clock`.
+boot, counted from 1970-01-01). A layout of a time of day alone is read as of 1970-01-01. Wall times stay as written:
+an offset is never applied. Refuses to know where in a line the text stands, and where a missing year comes from: the
+caller gives a `Clock`.
 """
 
 import re
@@ -22,7 +22,7 @@ EPOCH = datetime(1970, 1, 1)
 
 @dataclass(frozen=True)
 class Clock:
-    """Where a missing year comes from: `year` is that of the file's end, `end_month` the month it ends in (0 unknown)."""
+    """Where a missing year comes from: `year` is that of the file's end, `end_month` its month (0: unknown)."""
 
     year: int = 1970
     end_month: int = 0
@@ -48,10 +48,17 @@ _PIECES = {
 
 def has_year(layout: str) -> bool:
     """Whether the layout itself tells the year."""
-    return layout in NAMED or "%Y" in layout or "%y" in layout
+    return layout in NAMED or "%Y" in layout or "%y" in layout or not _has_date(layout)
 
 
-def reader(layout: str) -> Callable[[str, Clock], datetime | None]:
+def _has_date(layout: str) -> bool:
+    return "%d" in layout
+
+
+Reader = Callable[[str, Clock], datetime | None]
+
+
+def reader(layout: str) -> Reader:
     """A function from text and clock to the wall time, None where the text is not of this layout."""
     if layout in ("iso", "iso_offset"):
         return _read_iso
@@ -60,10 +67,11 @@ def reader(layout: str) -> Callable[[str, Clock], datetime | None]:
     if layout == "boot":
         return _read_boot
     regex = re.compile(_layout_regex(layout))
+    base = {} if _has_date(layout) else {"Y": "1970"}
 
     def read(text: str, clock: Clock) -> datetime | None:
         match = regex.fullmatch(text)
-        return _build(match.groupdict(), clock) if match else None
+        return _build({**base, **match.groupdict()}, clock) if match else None
 
     return read
 
@@ -92,9 +100,9 @@ def _build(parts: dict[str, str | None], clock: Clock) -> datetime | None:
     else:
         year = clock.year_of(month)
     fraction = (parts.get("f") or "0").ljust(6, "0")
-    numbers = [int(parts.get(key) or 0) for key in "HMS"]
+    hour, minute, second = (int(parts.get(key) or 0) for key in "HMS")
     try:
-        return datetime(year, month, int(parts.get("d") or 1), *numbers, int(fraction))
+        return datetime(year, month, int(parts.get("d") or 1), hour, minute, second, int(fraction))
     except ValueError:
         if month == 2 and parts.get("d") == "29" and "Y" not in parts:
             return _build({**parts, "Y": str(leap_year(year))}, clock)
@@ -131,9 +139,12 @@ def _read_epoch(text: str, clock: Clock) -> datetime | None:
         return None
 
 
+_SCALES = (("1e11", 1_000_000), ("1e14", 1_000), ("1e17", 1))
+
+
 def _scale(number: float) -> float:
     """Microseconds a unit: seconds below 1e11, then milli-, micro- and nanoseconds."""
-    return 1_000_000 if number < 1e11 else 1_000 if number < 1e14 else 1 if number < 1e17 else 0.001
+    return next((float(micros) for bound, micros in _SCALES if number < float(bound)), 0.001)
 
 
 def _read_boot(text: str, clock: Clock) -> datetime | None:
@@ -155,10 +166,13 @@ def _one_sql(text: str, layout: str, clock: Clock) -> str:
         return f"try_cast(replace({plain}, ',', '.') AS TIMESTAMP)"
     if layout == "epoch":
         number = f"try_cast({text} AS DECIMAL(28,6))"
-        scale = f"CASE WHEN {number} < 1e11 THEN 1000000 WHEN {number} < 1e14 THEN 1000 WHEN {number} < 1e17 THEN 1 ELSE 0.001 END"
+        scale = " ".join(f"WHEN {number} < {bound} THEN {micros}" for bound, micros in _SCALES)
+        scale = f"CASE {scale} ELSE 0.001 END"
         return f"make_timestamp(({number} * ({scale}))::BIGINT)"
     if layout == "boot":
         return f"make_timestamp(round(try_cast({text} AS DOUBLE) * 1e6)::BIGINT)"
+    if not _has_date(layout):
+        return f"try_strptime('1970 ' || {text}, '%Y {layout}')"
     if has_year(layout):
         return f"try_strptime({text}, '{layout}')"
     return _yearless_sql(text, layout, clock)
@@ -166,11 +180,10 @@ def _one_sql(text: str, layout: str, clock: Clock) -> str:
 
 def _yearless_sql(text: str, layout: str, clock: Clock) -> str:
     def of(year: int) -> str:
-        return f"try_strptime('{year} ' || {text}, '%Y {layout}')"
+        own, leap = (f"try_strptime('{y} ' || {text}, '%Y {layout}')" for y in (year, leap_year(year)))
+        return own if leap == own else f"coalesce({own}, {leap})"
 
     this = of(clock.year)
-    leap = of(leap_year(clock.year))
-    either = f"coalesce({this}, {leap})" if leap != this else this
     if not clock.end_month or clock.end_month == 12:
-        return either
-    return f"CASE WHEN month({either}) > {clock.end_month} THEN coalesce({of(clock.year - 1)}, {leap}) ELSE {either} END"
+        return this
+    return f"CASE WHEN month({this}) > {clock.end_month} THEN {of(clock.year - 1)} ELSE {this} END"
