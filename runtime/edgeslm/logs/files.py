@@ -36,7 +36,8 @@ def _expand(path: str | Path) -> list[Path | str]:
     if text == "-":
         return [text]
     if any(char in text for char in "*?[") and not Path(text).exists():
-        matches = sorted(Path(match) for match in glob.glob(text, recursive=True)  # noqa: PTH207 (a pattern may be absolute))
+        found = glob.glob(text, recursive=True)  # noqa: PTH207 (the pattern may be absolute)
+        matches = sorted(Path(match) for match in found)
         if not matches:
             raise InputError(f"no file matches {text}")
         return [match for match in matches if match.is_file()]

@@ -203,7 +203,7 @@ def _part(source: Source, year: int | None, format_name: str | None) -> Part:
 
 
 def _clock(format: Format, source: Source, year: int | None) -> Clock:
-    """The year and month of the file's end; without a year given, the last one that does not put it after the file time."""
+    """The year and month of the file's end; if no year is given, the last that does not put it after the file time."""
     modified = datetime.fromtimestamp(source.modified) if source.modified else datetime.now()
     clock = Clock(year or modified.year)
     stamps = [row["ts"] for row in iter_records(format, ((None, text) for text in source.tail()), clock)]

@@ -39,7 +39,7 @@ class Part:
 
 
 def scan_sql(source: Source) -> str:
-    """The table function that yields the file's lines in order, one VARCHAR column `line`, nothing quoted or skipped."""
+    """The table function that gives the file's lines in order: one VARCHAR column `line`, nothing quoted or skipped."""
     newline = r"\r\n" if source.crlf else r"\n"
     options = (
         f"columns = {{'line': 'VARCHAR'}}, delim = {quote(SEPARATOR.decode())}, quote = '', escape = '', comment = '', "
