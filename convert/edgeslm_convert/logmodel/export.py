@@ -1,0 +1,65 @@
+"""From the trained planner to the GGUF that ships, by the converter that comes with the pinned llama.cpp source."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+from transformers import LlamaForCausalLM
+
+from edgeslm.ask.prompt import FINETUNE_NAME
+from edgeslm.errors import ModelError
+from edgeslm_convert.logmodel.train import TrainSettings, make_model
+
+
+def checkpoint_model(checkpoint: Path, settings: TrainSettings) -> LlamaForCausalLM:
+    """The model of a training checkpoint, in float32 on the CPU."""
+    model = make_model(settings)
+    model.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=False)["model"])
+    return model.float()
+
+
+def converter_script() -> Path:
+    """convert_hf_to_gguf.py of the llama.cpp source: LLAMA_CPP_SOURCE_DIR, or what the build fetched. Raises ModelError."""
+    named = os.environ.get("LLAMA_CPP_SOURCE_DIR")
+    root = Path(__file__).resolve().parents[3]
+    places = [Path(named)] if named else sorted(root.glob("build/*/source/*/vendor/llama.cpp"))
+    for place in places:
+        if (place / "convert_hf_to_gguf.py").is_file():
+            return place / "convert_hf_to_gguf.py"
+    raise ModelError(
+        "cannot convert to GGUF",
+        reason="the llama.cpp source with its converter is not here",
+        hint="run `make run` once in a checkout, or set LLAMA_CPP_SOURCE_DIR to a llama.cpp source",
+    )
+
+
+def export_planner(model: Path, tokenizer: Path, out: Path, *, outtype: str = "q8_0", name: str = "edgeslm-planner") -> Path:
+    """Write the GGUF of a HF-layout model folder and its SentencePiece tokenizer; moved into place whole.
+
+    outtype: f32, f16, bf16 or q8_0, as the converter has them. Raises ModelError with the converter's last words.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        staged = Path(folder)
+        for file in ("config.json", "model.safetensors"):
+            shutil.copy(model / file, staged / file)
+        shutil.copy(tokenizer, staged / "tokenizer.model")
+        (staged / "tokenizer_config.json").write_text(json.dumps({"add_prefix_space": False, "add_bos_token": True, "add_eos_token": False, "tokenizer_class": "LlamaTokenizer"}))
+        (staged / "metadata.json").write_text(json.dumps({"general.name": name, "general.finetune": FINETUNE_NAME}))
+        beside = out.with_suffix(".part")
+        done = subprocess.run(
+            [sys.executable, str(converter_script()), str(staged), "--outfile", str(beside), "--outtype", outtype, "--metadata", str(staged / "metadata.json")],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode != 0 or not beside.is_file():
+        beside.unlink(missing_ok=True)
+        raise ModelError("cannot convert the planner to GGUF", reason=done.stderr.strip()[-500:] or "the converter gave no reason")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(beside, out)
+    return out

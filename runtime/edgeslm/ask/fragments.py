@@ -1,0 +1,124 @@
+"""From ranked shapes to patterns: the stretch of constant text that a question is about, and which shapes share it.
+
+"failed passwords" over `Failed password for <user> …` and `Failed password for invalid user <user> …` gives one pattern,
+`Failed password`, that both share. Knows nothing of handles or SQL.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgeslm.ask.lexicon import locate_words, stems
+from edgeslm.ask.profile import Profile
+from edgeslm.ask.rank import RankedShape
+from edgeslm.ask.shapes import Shape
+
+LONG_WORD = 10  # characters of a word that stands for itself: getaddrinfo
+LONGEST_PIECE = 48
+_TRIM = " \t,;:.!-–=([{<'\""
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """Literal pieces to look for in order, the shape to show for it, how many sampled messages hold it, and its score."""
+
+    pieces: tuple[str, ...]
+    shape: Shape
+    count: int
+    score: float
+    members: frozenset[int]
+    window: tuple[int, int]  # part of the shape the first piece is in, and its start there
+
+    def matches(self, message: str) -> bool:
+        at = 0
+        for piece in self.pieces:
+            at = message.find(piece, at)
+            if at < 0:
+                return False
+            at += len(piece)
+        return True
+
+
+def choose_fragments(
+    ranked: Sequence[RankedShape], profile: Profile, most: int, question_stems: frozenset[str] = frozenset()
+) -> list[Fragment]:
+    """At most `most` patterns for the best-ranked shapes, without two that select the same messages.
+
+    question_stems: stems of all words of the question; a pattern grows over neighbours that are among them ("time out").
+    """
+    chosen: list[Fragment] = []
+    floor = ranked[0].score * 0.3 if ranked else 0.0
+    for one in ranked[:14]:
+        if len(chosen) >= most or one.score < floor:
+            break
+        fragment = _fragment(one, profile, question_stems)
+        if fragment is None or any(other.members == fragment.members for other in chosen):
+            continue
+        chosen.append(fragment)
+    return chosen
+
+
+def _fragment(one: RankedShape, profile: Profile, known: frozenset[str]) -> Fragment | None:
+    places = [(word, place) for word, stem in one.matched.items() for place in one.shape.stem_words.get(stem, ())]
+    if not places:
+        places = [("", (at, 0, len(part))) for at, part in enumerate(one.shape.parts) if isinstance(part, str) and part.strip(_TRIM)][:1]
+        if not places:
+            return None
+    by_part: dict[int, list[tuple[str, tuple[int, int, int]]]] = {}
+    for word, place in places:
+        by_part.setdefault(place[0], []).append((word, place))
+    best = max(by_part.values(), key=lambda found: (len({word for word, _ in found}), -found[0][1][0]))
+    words = {word for word, _ in best}
+    pieces = [(best[0][1][0], _piece(one.shape, best, known))]
+    left = set(one.exact) - words
+    for at, found in sorted(by_part.items()):
+        extra = {word for word, _ in found} & left
+        if extra and at != pieces[0][0]:
+            pieces.append((at, _piece(one.shape, [pair for pair in found if pair[0] in extra], known)))
+            left -= extra
+    pieces.sort(key=lambda pair: pair[0])
+    texts = tuple(text for _, (text, _) in pieces if text)
+    if not texts:
+        return None
+    probe = Fragment(texts, one.shape, 0, one.score, frozenset(), (pieces[0][0], pieces[0][1][1]))
+    members = [index for index, shape in enumerate(profile.shapes) if probe.matches(shape.example)]
+    count = sum(profile.shapes[index].count for index in members)
+    return Fragment(texts, one.shape, count, one.score, frozenset(members), probe.window)
+
+
+def _piece(
+    shape: Shape, found: Sequence[tuple[str, tuple[int, int, int]]], known: frozenset[str]
+) -> tuple[str, int]:
+    """The text from the first to the last matched word of a part, widened where it says too little by itself."""
+    at = found[0][1][0]
+    part = shape.parts[at]
+    assert isinstance(part, str)
+    start, end = min(place[1] for _, place in found), max(place[2] for _, place in found)
+    distinct = {word for word, _ in found}
+    grown = 0
+    for word, low, high in locate_words(part):
+        if 0 < low - end <= 3 and known & set(stems(word)):
+            end, grown = high, grown + 1
+    for word, low, high in reversed(locate_words(part)):
+        if 0 < start - high <= 3 and known & set(stems(word)):
+            start, grown = low, grown + 1
+    while start > 0 and part[start - 1].isalnum():
+        start -= 1
+    while end < len(part) and part[end].isalnum():
+        end += 1
+    distinct |= {""} if grown else set()
+    alone = len(distinct) < 2 and end - start < LONG_WORD
+    if alone or end - start > 3 * LONGEST_PIECE:
+        start, end = _widen(part, start, end)
+    text = part[start:end]
+    left = len(text) - len(text.lstrip(_TRIM))
+    return text.strip(_TRIM), start + left
+
+
+def _widen(part: str, start: int, end: int) -> tuple[int, int]:
+    """Grow to the whole constant text, but to at most LONGEST_PIECE characters, cut at words."""
+    low, high = max(0, end - LONGEST_PIECE), min(len(part), start + LONGEST_PIECE)
+    while 0 < low < start and part[low - 1].isalnum():
+        low += 1
+    while end < high < len(part) and part[high].isalnum():
+        high -= 1
+    return low, high

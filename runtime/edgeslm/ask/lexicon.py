@@ -1,0 +1,97 @@
+"""Words: how a text is cut into words, their stems, and which words may stand for one another.
+
+The data stands in lexicon.toml. This module knows nothing of logs, shapes or SQL; it never decides what a question means.
+"""
+
+import re
+import tomllib
+from functools import cache, lru_cache
+from importlib import resources
+
+import snowballstemmer
+
+_CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+_WORD = re.compile(r"[A-Za-z']+|\d+")
+_LONGEST_WORD = 64
+
+
+@cache
+def _data() -> dict[str, object]:
+    text = resources.files(__package__).joinpath("lexicon.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+@cache
+def _stemmer() -> object:
+    return snowballstemmer.stemmer("english")
+
+
+def locate_words(text: str) -> list[tuple[str, int, int]]:
+    """The words of a text in lower case with their start and end; camelCase and snake_case taken apart."""
+    words: list[tuple[str, int, int]] = []
+    for chunk in _WORD.finditer(text):
+        whole, base = chunk.group(), chunk.start()
+        if "'" in whole or whole.islower() or whole.isdigit():
+            words.append((whole.lower().strip("'"), base, chunk.end()))
+        else:
+            words.extend((part.group().lower(), base + part.start(), base + part.end()) for part in _CAMEL.finditer(whole))
+    return [word for word in words if word[0]]
+
+
+def split_words(text: str) -> list[str]:
+    """The words of a text in lower case: `startWakeLock` is start, wake, lock."""
+    return [word for word, _, _ in locate_words(text)]
+
+
+@lru_cache(maxsize=20000)
+def stems(word: str) -> tuple[str, ...]:
+    """The stems a word stands for: one, or several where it is an abbreviation or a compound (`oom`, `timeout`)."""
+    word = word.lower()[:_LONGEST_WORD]
+    data = _data()
+    irregular: dict[str, str] = data["irregular"]  # type: ignore[assignment]
+    short: dict[str, str] = data["abbreviations"]  # type: ignore[assignment]
+    whole = short.get(word) or irregular.get(word)
+    if whole is None:
+        if word.endswith("'s"):
+            word = word[:-2]
+        return (_stemmer().stemWord(word.replace("'", "")),)  # type: ignore[attr-defined]
+    return tuple(_stemmer().stemWord(part) for part in whole.split())  # type: ignore[attr-defined]
+
+
+@cache
+def stop_words() -> frozenset[str]:
+    """Words of a question that say what to do, never what to look for."""
+    return frozenset(str(_data()["stop"]).split())
+
+
+@cache
+def column_words() -> frozenset[str]:
+    """Words that mostly name a column rather than an event."""
+    return frozenset(str(_data()["column_words"]).split())
+
+
+@cache
+def column_stems() -> frozenset[str]:
+    """Stems that mostly name a column rather than an event."""
+    return frozenset(stem for word in column_words() for stem in stems(word))
+
+
+@cache
+def _synonyms() -> dict[str, frozenset[str]]:
+    groups: list[str] = _data()["synonyms"]["groups"]  # type: ignore[index, call-overload]
+    table: dict[str, set[str]] = {}
+    for group in groups:
+        members = {stem for word in group.split() for stem in stems(word)}
+        for stem in members:
+            table.setdefault(stem, set()).update(members - {stem})
+    return {stem: frozenset(others) for stem, others in table.items()}
+
+
+def synonyms(stem: str) -> frozenset[str]:
+    """Stems that may stand for this one."""
+    return _synonyms().get(stem, frozenset())
+
+
+def content_words(text: str) -> list[str]:
+    """The words of a question that may name something in a log, in order, without the words that say what to do."""
+    return [word for word in split_words(text) if word not in stop_words() and (len(word) > 1 or word.isdigit())]

@@ -1,0 +1,132 @@
+"""What a sample of a log holds: its columns with their values, its message shapes, its levels and its time range.
+
+Built from parsed records, the same way at inference and when training data is made. Knows nothing of questions.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from edgeslm.ask.shapes import Shape, mine_shapes
+
+LEVELS = ("TRACE", "DEBUG", "INFO", "NOTICE", "WARN", "ERROR", "FATAL")
+NEVER_SHOWN = {"line_no", "line", "message", "level_text", "ts", "record", "source_line", "source"}
+ENTITY_SLOTS = {"ip", "user", "url", "path", "mac", "uuid", "email"}  # slot kinds that a column of the view reads
+_VALUE_COLUMNS = {"level", "ts", "line_no"}
+_MAX_DISTINCT = 5000
+
+
+@dataclass(frozen=True)
+class ColumnInfo:
+    """A column a query may name. kind: time, text, integer, number or level."""
+
+    name: str
+    kind: str
+    entity: bool = False
+
+    @property
+    def numeric(self) -> bool:
+        return self.kind in ("integer", "number")
+
+
+@dataclass
+class Profile:
+    """The sample's columns in view order, the values seen in each, shapes by frequency, and the log's time range."""
+
+    columns: list[ColumnInfo]
+    values: dict[str, Counter[str]]
+    shapes: list[Shape]
+    time_range: tuple[datetime, datetime] | None
+    size: int
+    complete: bool = False
+    _index: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def column(self, name: str) -> ColumnInfo | None:
+        return next((column for column in self.columns if column.name == name), None)
+
+    @cached_property
+    def has_levels(self) -> bool:
+        return bool(self.values.get("level"))
+
+    @cached_property
+    def value_index(self) -> dict[str, dict[str, str]]:
+        """Folded value -> {column: value as written}; names with dots or slashes also under their last part."""
+        index: dict[str, dict[str, str]] = {}
+        for name, counts in self.values.items():
+            if name == "level":
+                continue
+            for value in counts:
+                index.setdefault(value.casefold(), {}).setdefault(name, value)
+                if name in ("app", "component", "thread"):
+                    tail = value.replace("$", ".").replace("/", ".").rsplit(".", 1)[-1]
+                    if len(tail) >= 4 and tail != value:
+                        index.setdefault(tail.casefold(), {}).setdefault(name, value)
+        return index
+
+    @cached_property
+    def slot_index(self) -> dict[str, list[tuple[Shape, int]]]:
+        """Folded slot value -> the shapes and slot positions where it was seen."""
+        index: dict[str, list[tuple[Shape, int]]] = {}
+        for shape in self.shapes:
+            for at, slot in enumerate(shape.slots):
+                if slot.kind in ("clock", "date"):
+                    continue
+                for value in slot.values:
+                    places = index.setdefault(value.casefold(), [])
+                    if len(places) < 12:
+                        places.append((shape, at))
+        return index
+
+    @cached_property
+    def stem_frequency(self) -> Counter[str]:
+        """In how many shapes a stem occurs."""
+        return Counter(stem for shape in self.shapes for stem in shape.stem_words)
+
+
+def build_profile(
+    records: Sequence[dict[str, Any]],
+    columns: Iterable[ColumnInfo],
+    *,
+    time_range: tuple[datetime, datetime] | None = None,
+    complete: bool = False,
+) -> Profile:
+    """Profile a sample of parsed records.
+
+    records: dicts as `LogSet.sample` gives them. columns: the view's columns. complete: the sample is the whole log.
+    Only columns that hold something are kept; an entity column is kept when a message slot of its kind was seen.
+    """
+    values: dict[str, Counter[str]] = {}
+    kept: list[ColumnInfo] = []
+    shapes = mine_shapes(records, ("app", "component", "level"))
+    kinds = Counter(slot.kind for shape in shapes for slot in shape.slots)
+    ported = any(_names_port(shape) for shape in shapes)
+    for column in columns:
+        if column.name in NEVER_SHOWN:
+            continue
+        if column.entity:
+            if kinds.get(column.name) or (column.name == "port" and ported):
+                kept.append(column)
+            continue
+        counts = Counter(str(record[column.name]) for record in records if record.get(column.name) is not None)
+        if counts:
+            kept.append(column)
+            values[column.name] = Counter(dict(counts.most_common(_MAX_DISTINCT)))
+    for shape in shapes:
+        for slot in shape.slots:
+            name = slot.kind
+            if name in ENTITY_SLOTS and any(column.name == name and column.entity for column in kept):
+                values.setdefault(name, Counter()).update(slot.values)
+    if time_range is None:
+        stamps = [record["ts"] for record in records if record.get("ts") is not None]
+        time_range = (min(stamps), max(stamps)) if stamps else None
+    return Profile(kept, values, shapes, time_range, len(records), complete)
+
+
+def _names_port(shape: Shape) -> bool:
+    return any(
+        isinstance(before, str) and not isinstance(part, str) and part.numeric and before.rstrip().endswith(("port", ":"))
+        for before, part in zip(shape.parts, shape.parts[1:], strict=False)
+    )

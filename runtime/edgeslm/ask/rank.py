@@ -1,0 +1,125 @@
+"""Ranks a log's message shapes for a question. The lexical ranker stands where the sentence encoder will.
+
+A ranker proposes; which shape a question means is the planner's choice. Knows nothing of SQL or handles.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+from rapidfuzz import fuzz, process
+
+from edgeslm.ask.lexicon import column_stems, stems, synonyms
+from edgeslm.ask.profile import Profile
+from edgeslm.ask.shapes import Shape
+
+SYNONYM, PREFIX, TYPO, COLUMN, LIGHT = 0.5, 0.65, 0.8, 0.4, 0.3
+
+
+@dataclass(frozen=True)
+class RankedShape:
+    """A shape, its score, and which of its stems the question's words met: {question word: shape stem}."""
+
+    shape: Shape
+    score: float
+    matched: dict[str, str]
+    coverage: float
+    exact: frozenset[str] = frozenset()
+
+
+class ShapeRanker(Protocol):
+    """What the planner needs of a ranker: shapes in falling order of fitness for the content words of a question."""
+
+    def rank(self, words: Sequence[str], profile: Profile, bonus: dict[int, float], light: set[str]) -> list[RankedShape]: ...
+
+
+class LexicalRanker:
+    """Ranks by shared stems, weighted by rarity in the log, with synonyms, prefixes and typos at a discount."""
+
+    def rank(self, words: Sequence[str], profile: Profile, bonus: dict[int, float], light: set[str]) -> list[RankedShape]:
+        """words: the question's content words. bonus: id(shape) -> extra score, from values found in its slots.
+        light: words that already stand for a value of a column and count for little here.
+        """
+        frequency, total = profile.stem_frequency, max(1, len(profile.shapes))
+        known = tuple(frequency)
+        options: list[tuple[str, list[tuple[str, float]], float]] = []
+        for word in dict.fromkeys(words):
+            near = _near_stems(word, known)
+            if not near:
+                options.append((word, [], math.log(total + 1)))
+                continue
+            best = min(frequency[stem] for stem, quality in near if quality == max(q for _, q in near))
+            rarity = math.log((total + 1) / (best + 0.5)) + 0.3
+            if any(stem in column_stems() for stem in stems(word)):
+                rarity *= COLUMN
+            if word in light:
+                rarity *= LIGHT
+            options.append((word, near, rarity))
+        names = {word for word in words if word in light or _names_column(word, profile)}
+        whole = sum(rarity for _, _, rarity in options) or 1.0
+        ranked = []
+        for shape in profile.shapes:
+            score, matched, exact = 0.0, {}, set()
+            for word, near, rarity in options:
+                hit = max(((quality, stem) for stem, quality in near if stem in shape.stem_words), default=None)
+                if hit:
+                    score += rarity * hit[0]
+                    matched[word] = hit[1]
+                    if hit[0] >= PREFIX:
+                        exact.add(word)
+            score += 0.25 * _adjacent(list(matched.values()), shape)
+            extra = bonus.get(id(shape), 0.0)
+            if extra <= 0 and not any(word not in names for word in matched):
+                continue
+            coverage = score / whole
+            score += extra + 0.03 * math.log(1 + shape.count) - 0.004 * sum(len(part) for part in shape.literals()) / 8
+            ranked.append(RankedShape(shape, score, matched, coverage, frozenset(exact)))
+        return sorted(ranked, key=lambda one: -one.score)
+
+
+_COLUMN_OF = {
+    "ip": "ip", "address": "ip", "user": "user", "usernam": "user", "host": "host", "hostnam": "host", "machin": "host", "server": "host",
+    "port": "port", "process": "app", "program": "app", "pid": "pid", "compon": "component", "class": "component", "level": "level",
+    "status": "status", "path": "path", "url": "path", "thread": "thread", "method": "method", "servic": "app",
+}  # fmt: skip
+
+
+def _names_column(word: str, profile: Profile) -> bool:
+    """The word names a column that the log has, so that meeting it in a message says little."""
+    return any(profile.column(_COLUMN_OF.get(stem, "")) is not None for stem in stems(word))
+
+
+@lru_cache(maxsize=4096)
+def _near_stems(word: str, known: tuple[str, ...]) -> list[tuple[str, float]]:
+    """The log's stems a word may stand for, with the quality of the match."""
+    table = set(known)
+    near: dict[str, float] = {}
+    for stem in stems(word):
+        if stem in table:
+            near[stem] = 1.0
+        for other in synonyms(stem):
+            if other in table:
+                near[other] = max(near.get(other, 0), SYNONYM)
+        if len(stem) >= 4:
+            for other in known:
+                if other != stem and len(other) >= 4 and (other.startswith(stem) or stem.startswith(other)):
+                    near[other] = max(near.get(other, 0), PREFIX)
+    if not any(quality >= PREFIX for quality in near.values()) and len(word) >= 5 and word.isalpha():
+        close = process.extract(stems(word)[0], known, scorer=fuzz.ratio, score_cutoff=84, limit=2)
+        for other, _, _ in close:
+            if len(other) >= 4:
+                near[other] = max(near.get(other, 0), TYPO)
+    return sorted(near.items(), key=lambda pair: -pair[1])
+
+
+def _adjacent(stems_in_order: list[str], shape: Shape) -> int:
+    """How many neighbouring question words also stand next to each other in the shape."""
+    pairs = 0
+    for left, right in zip(stems_in_order, stems_in_order[1:], strict=False):
+        for part, _, end in shape.stem_words.get(left, ()):
+            if any(part == other and 0 <= start - end <= 3 for other, start, _ in shape.stem_words.get(right, ())):
+                pairs += 1
+                break
+    return pairs

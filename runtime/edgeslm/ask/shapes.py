@@ -1,0 +1,234 @@
+"""Message shapes: the constant texts of a log's messages with slots where they vary.
+
+Mined from a sample of parsed records, in one pass over distinct messages. Knows nothing of questions or SQL dialects
+beyond the regular expression that reads a slot (RE2 syntax).
+Invariant: a shape's constant parts occur, in order, in each message it was made from.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from edgeslm.ask.lexicon import locate_words, stems
+
+MAX_MESSAGE = 600  # characters of a message that are looked at
+MIN_DISTINCT = 6  # words seen at one place before the place counts as a slot
+_MAX_VALUES = 2000
+
+_KINDS: list[tuple[str, str]] = [
+    ("url", r"\b[a-z][a-z0-9+.-]{1,10}://[^\s\"'<>\])]+"),
+    ("email", r"\b[\w.+-]+@[\w-]+\.[\w.-]+\b"),
+    ("uuid", r"\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b"),
+    ("mac", r"\b(?:[0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}\b"),
+    ("ip", r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\.\d)"),
+    ("date", r"\b\d{4}[-/]\d\d?[-/]\d\d?\b"),
+    ("clock", r"\b\d\d?:\d\d:\d\d(?:[.,]\d+)?\b"),
+    ("hex", r"\b0[xX][0-9a-fA-F]+\b"),
+    ("path", r"(?<![\w/.:])(?!/\d+\.\d+\.\d+)(?:/[\w.@%+~,:=-]+){2,}/?|(?<![\w/.:])(?!/\d+\.\d+\.\d+)/[\w.@%+~-]{3,}|\b[A-Za-z]:\\[^\s\"'<>|]+"),
+    ("user", r"(?<=\bfor invalid user )[^\s:;,\]\[]+(?= from)|(?<=\binvalid user )[^\s:;,\]\[]+|(?<=\bInvalid user )[^\s:;,\]\[]+"
+             r"|(?<=\bfor user )[^\s:;,\]\[()]+|(?<=\buser=)[^\s:;,\]\[()]+|(?<=\bfor )(?!invalid user|user )[^\s:;,\]\[()]+(?= from (?:\d|[\w.]+\.))"),
+    ("id", r"\b(?=[\w.-]*\d)(?=[\w.-]*[A-Za-z_])[A-Za-z0-9_][\w-]*(?:\.[\w-]+)*\b"),
+    ("num", r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w])|(?<=[=(:,])-?\d+(?:\.\d+)?|(?<![\w.])-?\d+(?:\.\d+)?(?=[A-Za-z%]{1,12}\b)"),
+]
+_MASK = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _KINDS))
+_NUMBER_UNIT = re.compile(r"^(-?\d+(?:\.\d+)?)([A-Za-z%]{1,5})$")
+_VALUE_PATTERN = {
+    "ip": r"\d+\.\d+\.\d+\.\d+",
+    "num": r"-?\d+(?:\.\d+)?",
+    "hex": r"0[xX][0-9a-fA-F]+",
+    "uuid": r"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}",
+    "mac": r"(?:[0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}",
+    "date": r"\d{4}[-/]\d\d?[-/]\d\d?",
+    "clock": r"\d\d?:\d\d:\d\d(?:[.,]\d+)?",
+}
+_TOKEN = re.compile(r"\s+|\w+|[^\w\s]")
+
+
+@dataclass
+class Slot:
+    """A place in a shape where messages differ. kind: ip, num, hex, path, user, id, word, …; values: what was seen there."""
+
+    kind: str
+    values: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def numeric(self) -> bool:
+        return self.kind == "num"
+
+    @property
+    def integral(self) -> bool:
+        return self.numeric and all("." not in value for value in self.values)
+
+
+@dataclass
+class Shape:
+    """Constant texts and slots in message order, how many sampled messages have it, and one of them."""
+
+    parts: list[str | Slot]
+    count: int
+    example: str
+    columns: dict[str, Counter[str]] = field(default_factory=dict)
+
+    @property
+    def slots(self) -> list[Slot]:
+        return [part for part in self.parts if isinstance(part, Slot)]
+
+    def literals(self) -> list[str]:
+        return [part for part in self.parts if isinstance(part, str)]
+
+    @cached_property
+    def stem_words(self) -> dict[str, list[tuple[int, int, int]]]:
+        """Stem -> where its words stand in the constant texts: (part, start, end)."""
+        table: dict[str, list[tuple[int, int, int]]] = {}
+        for at, part in enumerate(self.parts):
+            if isinstance(part, str):
+                for word, start, end in locate_words(part):
+                    for stem in stems(word):
+                        table.setdefault(stem, []).append((at, start, end))
+        return table
+
+    def slot_regex(self, slot: Slot) -> str:
+        """A regular expression (RE2) whose group 1 is this slot's value in a message of this shape.
+
+        It starts at the nearest constant text before the slot that holds a word, or at the message's start.
+        """
+        at = next(index for index, part in enumerate(self.parts) if part is slot)
+        before: list[str] = []
+        anchored = True
+        for part in reversed(self.parts[:at]):
+            if isinstance(part, str):
+                if len(part) > 28:
+                    cut = part[-28:]
+                    space = re.search(r"[\s,;]", cut)
+                    part, anchored = (cut[space.start() :] if space and space.end() < len(cut) - 3 else cut), False
+                before.insert(0, re.escape(part))
+                if len(re.findall(r"[A-Za-z]", part)) >= 3:
+                    anchored = False
+                    break
+            else:
+                before.insert(0, _value_pattern(part, greedy=False))
+        after = self.parts[at + 1] if at + 1 < len(self.parts) else ""
+        follow = re.escape(after[:1]) if isinstance(after, str) and after else ("$" if at + 1 == len(self.parts) else "")
+        head = "^" if anchored else ""
+        return _re2(f"{head}{''.join(before)}({_value_pattern(slot, greedy=not follow)}){follow}")
+
+
+def _value_pattern(slot: Slot, *, greedy: bool) -> str:
+    if slot.kind in _VALUE_PATTERN:
+        return _VALUE_PATTERN[slot.kind]
+    spaced = any(" " in value for value in slot.values)
+    return (".+" if spaced else r"\S+") + ("" if greedy else "?")
+
+
+def _re2(pattern: str) -> str:
+    return pattern.replace(r"\ ", " ").replace(r"\-", "-").replace(r"\#", "#").replace(r"\&", "&").replace(r"\~", "~")
+
+
+def _mask(message: str) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """Cut a message into tokens where values became `\\0kind`; returns tokens and (kind, value) in order."""
+    tokens: list[str] = []
+    values: list[tuple[str, str]] = []
+    end = 0
+    for found in _MASK.finditer(message):
+        if found.end() == found.start():
+            continue
+        tokens.extend(_TOKEN.findall(message[end : found.start()]))
+        kind, value = found.lastgroup or "id", found.group()
+        unit = _NUMBER_UNIT.match(value) if kind == "id" else None
+        if unit:
+            tokens.extend(["\0num", unit.group(2)])
+            values.append(("num", unit.group(1)))
+        else:
+            tokens.append(f"\0{kind}")
+            values.append((kind, value))
+        end = found.end()
+    tokens.extend(_TOKEN.findall(message[end:]))
+    return tuple(tokens), tuple(values)
+
+
+def mine_shapes(records: Iterable[dict[str, object]], columns: Iterable[str] = ()) -> list[Shape]:
+    """The shapes of a sample's messages, most frequent first.
+
+    records: dicts with `message` and other columns. columns: which columns' values to count per shape.
+    Similar to Drain (He et al. 2017) without its fixed-depth tree: values are masked by kind, then a word's place becomes a
+    slot where at least MIN_DISTINCT words were seen in otherwise equal messages.
+    """
+    wanted = list(columns)
+    rows: list[tuple[str, dict[str, object]]] = [
+        (str(record["message"])[:MAX_MESSAGE], record) for record in records if record.get("message")
+    ]
+    masked: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {}
+    for message, _ in rows:
+        if message not in masked:
+            masked[message] = _mask(message)
+    wild = _wild_places({tokens for tokens, _ in masked.values()})
+    groups: dict[tuple[str, ...], list[tuple[str, dict[str, object]]]] = defaultdict(list)
+    for message, record in rows:
+        tokens, _ = masked[message]
+        groups[wild.get(tokens, tokens)].append((message, record))
+    shapes = [_shape(key, members, masked, wanted) for key, members in groups.items()]
+    return sorted(shapes, key=lambda shape: -shape.count)
+
+
+def _wild_places(templates: set[tuple[str, ...]]) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """Template -> the template with varying words masked as `\\0word`, where that changes it."""
+    current = {template: template for template in templates}
+    for _ in range(2):
+        seen: dict[tuple[str, ...], set[str]] = defaultdict(set)
+        for template in set(current.values()):
+            for at, token in enumerate(template):
+                if token[0].isalpha() and len(template) > 3:
+                    seen[(*template[:at], "\0word", *template[at + 1 :])].add(token)
+        changed = False
+        for original, template in current.items():
+            best, most = template, MIN_DISTINCT - 1
+            for at, token in enumerate(template):
+                if token[0].isalpha() and len(template) > 3:
+                    key = (*template[:at], "\0word", *template[at + 1 :])
+                    if len(seen[key]) > most:
+                        best, most = key, len(seen[key])
+            if best is not template:
+                current[original], changed = best, True
+        if not changed:
+            break
+    return {original: template for original, template in current.items() if original != template}
+
+
+def _shape(
+    key: tuple[str, ...],
+    members: list[tuple[str, dict[str, object]]],
+    masked: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]],
+    wanted: list[str],
+) -> Shape:
+    slots = [Slot(token[1:]) for token in key if token.startswith("\0")]
+    counts = Counter(message for message, _ in members)
+    for message, times in counts.items():
+        tokens, values = masked[message]
+        position = at_value = 0
+        for token, own in zip(key, tokens, strict=True):
+            if token.startswith("\0"):
+                if own.startswith("\0"):
+                    value = values[at_value][1]
+                    at_value += 1
+                else:
+                    value = own
+                if len(slots[position].values) < _MAX_VALUES:
+                    slots[position].values[value] += times
+                position += 1
+    parts: list[str | Slot] = []
+    position = 0
+    for token in key:
+        part: str | Slot = token
+        if token.startswith("\0"):
+            slot = slots[position]
+            position += 1
+            constant = len(slot.values) == 1 and slot.kind in ("id", "num") and len(counts) >= 3
+            part = next(iter(slot.values)) if constant else slot
+        if isinstance(part, str) and parts and isinstance(parts[-1], str):
+            parts[-1] += part
+        else:
+            parts.append(part)
+    columns = {name: Counter(str(r[name]) for _, r in members if r.get(name) is not None) for name in wanted}
+    return Shape(parts, len(members), members[0][0], columns)

@@ -1,0 +1,32 @@
+"""What a value looks like, and the words people use for levels."""
+
+import re
+
+from rapidfuzz import fuzz, process
+
+_LEVELS = {
+    "TRACE": "trace traces",
+    "DEBUG": "debug debugs debugging",
+    "INFO": "info infos informational",
+    "NOTICE": "notice notices",
+    "WARN": "warn warns warning warnings",
+    "ERROR": "error errors err errs severe",
+    "FATAL": "fatal fatals critical crit criticals emerg",
+}
+LEVEL_WORDS = {word: level for level, words in _LEVELS.items() for word in words.split()}
+LEVEL_LETTERS = {"V": "TRACE", "D": "DEBUG", "I": "INFO", "W": "WARN", "E": "ERROR", "F": "FATAL"}
+_COMMON = [word for words in _LEVELS.values() for word in words.split() if len(word) > 4]
+_VALUE = re.compile(r"(?=.*\d)(?=.*[A-Za-z_./:-]).+|.*[_/\\=@$].*|\w+(?:\.\w+)+|\w+::\w+|\w+-\w+-[\w-]+")
+
+
+def looks_like_value(text: str) -> bool:
+    """An address, path, identifier or dotted name rather than a word."""
+    return len(text) > 3 and bool(_VALUE.fullmatch(text)) and not re.fullmatch(r"\d+(?:st|nd|rd|th|s|ms|am|pm|%|min|h|d|hrs?|kb|mb|gb|x)|[a-z]+-[a-z]+", text, re.I)  # fmt: skip
+
+
+def nearest_level(word: str) -> str | None:
+    """The level a misspelt word means (`erors`, `warnigns`), or None."""
+    if len(word) < 5 or not word.isalpha():
+        return None
+    best = process.extractOne(word, _COMMON, scorer=fuzz.ratio, score_cutoff=85)
+    return LEVEL_WORDS[best[0]] if best and best[0][0] == word[0] else None
