@@ -16,8 +16,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import edgeslm.resources
 import pytest
+
+import edgeslm.resources
 from edgeslm import cli
 
 BAD = "\x1b[31m\x07\x9b\u202e"

@@ -4,10 +4,12 @@ import gzip
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
 from tiny_models import write_tiny_llama
 
 LOG = "Mar  3 00:01:00 gate sshd[101]: Failed password for root from 10.0.0.1 port 22 ssh2\n" * 50
@@ -17,6 +19,7 @@ HEAVY = (
     " WHERE hash(a.line_no, b.line_no, c.line_no, d.line_no, e.line_no, f.line_no, g.line_no) = 1"
 )
 MEMORY_MB = 250
+PATIENCE_S = 120.0  # then the process is killed and the test fails
 
 
 @pytest.fixture
@@ -35,6 +38,8 @@ def run(*arguments: str | Path | bytes, given: bytes = b"") -> tuple[int, str, s
         *(a if isinstance(a, bytes) else str(a) for a in arguments),
     ]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    watch = threading.Timer(PATIENCE_S, process.kill)
+    watch.start()
     assert process.stdin
     assert process.stdout
     assert process.stderr
@@ -44,6 +49,7 @@ def run(*arguments: str | Path | bytes, given: bytes = b"") -> tuple[int, str, s
     process.stdout.close()
     process.stderr.close()
     _, status, usage = os.wait4(process.pid, 0)
+    watch.cancel()
     process.returncode = os.waitstatus_to_exitcode(status)
     peak_kb = usage.ru_maxrss // (1024 if sys.platform == "darwin" else 1)
     return process.returncode, out.decode("utf-8"), error.decode("utf-8"), peak_kb // 1024

@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 import pytest
+
 from edgeslm.answer.answer import Answer, Query, find_answer, show_only
 from edgeslm.errors import QueryError
 

@@ -6,6 +6,7 @@ import signal
 import time
 
 import pytest
+
 from edgeslm.answer.interrupt import Interruptible
 from edgeslm.answer.progress import Progress
 

@@ -1,6 +1,7 @@
 """The light look at a SELECT: clauses, items, and what it refuses to read."""
 
 import pytest
+
 from edgeslm.answer.query_shape import read_gap, read_query, split_list
 
 

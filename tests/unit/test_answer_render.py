@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+
 from edgeslm.answer.answer import Answer, Query
 from edgeslm.answer.render import as_csv, as_json, as_text, fit_columns, render
 from edgeslm.answer.terminal import Style, safe, width

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+
 from edgeslm.answer.query_shape import read_query
 from edgeslm.answer.sentence import Sentence, wants_total, write_sentence
 

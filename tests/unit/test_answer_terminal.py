@@ -4,6 +4,7 @@ import io
 import json
 
 import pytest
+
 from edgeslm.answer.terminal import Style, fit, json_safe, pad, safe, stream_style, wants_colour, width
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+
 from edgeslm.answer.values import duration, is_nothing, number, plain, shown
 
 
