@@ -40,7 +40,7 @@ def as_json(answer: Answer, style: Style | None = None) -> str:
         "lines_unparsed": answer.lines_unparsed,
         "format": answer.format,
         "model": answer.query.model,
-        "timing_ms": answer.timing_ms,
+        "timing_ms": {step: round(ms, 1) for step, ms in answer.timing_ms.items()},
     }
     return json_safe(json.dumps(document, ensure_ascii=False, allow_nan=False)) + "\n"
 
