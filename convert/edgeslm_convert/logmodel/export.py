@@ -43,6 +43,7 @@ def export_planner(model: Path, tokenizer: Path, out: Path, *, outtype: str = "q
 
     outtype: f32, f16, bf16 or q8_0, as the converter has them. Raises ModelError with the converter's last words.
     """
+    out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         staged = Path(folder)
         for file in ("config.json", "model.safetensors"):
@@ -60,6 +61,5 @@ def export_planner(model: Path, tokenizer: Path, out: Path, *, outtype: str = "q
     if done.returncode != 0 or not beside.is_file():
         beside.unlink(missing_ok=True)
         raise ModelError("cannot convert the planner to GGUF", reason=done.stderr.strip()[-500:] or "the converter gave no reason")
-    out.parent.mkdir(parents=True, exist_ok=True)
     os.replace(beside, out)
     return out

@@ -72,6 +72,7 @@ class _Subject:
     template: int | None = None
     says: dict[str, str] | None = None
     everything: bool = False
+    near: int | None = None  # the template that a quoted text was taken from
 
 
 class Asker:
@@ -127,7 +128,7 @@ class Asker:
             many, one = many.replace('"', ""), one.replace('"', "")
             if rng.random() < 0.4:
                 many = one = shown
-        return _Subject(many, one, [condition], None if quoted else at)
+        return _Subject(many, one, [condition], None if quoted else at, near=at)
 
     def _subject(self, *, event: bool = False) -> _Subject:
         rng, roll = self.rng, self.rng.random()
@@ -277,13 +278,14 @@ class Asker:
         for name in self.present:
             if name not in used and len({record[name] for record in self.log.records}) > 1:
                 options += [("col", name)] * (1 if name in ("pid", "thread", "tid") else 2)
-        if subject.template is not None:
-            for slot, kind in self.log.templates[subject.template].slot_types().items():
+        at = subject.template if subject.template is not None else subject.near
+        if at is not None:
+            for slot, kind in self.log.templates[at].slot_types().items():
                 base = kind.split(" ")[0]
                 if base in ("ip", "user", "path", "url", "mac", "uuid", "email") or base not in ("int", "float"):
-                    options += [("slot", subject.template, slot)] * 4
-                elif slot in self.log.templates[subject.template].slots:
-                    options.append(("slot", subject.template, slot))
+                    options += [("slot", at, slot)] * 4
+                elif slot in self.log.templates[at].slots:
+                    options.append(("slot", at, slot))
         else:
             options += [("col", name) for name in ("ip", "user") if name in self.entities and name not in self.log.columns] * 3
         options = [ref for ref in options if ref != but]
@@ -307,8 +309,11 @@ class Asker:
         if intent in NUMERIC:
             numeric = self._numeric_ref()
             subject = self._template_subject(numeric[0]) if rng.random() < 0.75 else _Subject("lines", None, [("S", numeric[0], False)], numeric[0])
-            if subject.template is None:
+            if subject.template is None and subject.near is None:
                 return None
+        elif intent in NEEDS_COL and rng.random() < 0.12:
+            at = rng.choice([at for at in self.counts if self.log.templates[at].slots])
+            subject = _Subject("lines", "line", [("S", at, False)], at, everything=True)
         elif intent in ("count_mention", "lines_mention"):
             subject = _Subject("lines", "line", [])
         else:
@@ -341,6 +346,12 @@ class Asker:
         if numeric:
             refs["num"] = ("slot", numeric[0], numeric[1])
             names = numeric[2]
+            columns = [name for name in ("bytes", "duration", "pid") if name in self.log.columns]
+            columns += ["port"] * ("port" in self._types(numeric[0]))
+            if columns and rng.random() < 0.25 and not intent.startswith(("count_num", "list_num", "lines_num")):
+                refs["num"] = ("col", rng.choice(columns))
+                one, many = self._noun(refs["num"])
+                names = {"one": one, "many": many, "most": "highest", "least": "lowest", "thing": "line"}
             fill |= {"num": names["one"], "most": names.get("most", "highest"), "least": names.get("least", "lowest"), "thing": names.get("thing", "line"), "things": _plural(names.get("thing", "line"))}
             if refs.get("col") == refs["num"]:
                 return None

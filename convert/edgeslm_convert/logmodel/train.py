@@ -6,14 +6,16 @@ Resumable (a checkpoint every few minutes, moved into place whole), seeded, with
 import json
 import os
 import time
+import tomllib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from edgeslm.errors import InputError
 from edgeslm_convert.logmodel.dataset import Tokenized, batches
 
 
@@ -180,3 +182,17 @@ def _save(path: Path, model: LlamaForCausalLM, optimizers: list[torch.optim.Opti
     beside = path.with_suffix(".part")
     torch.save({"model": model.state_dict(), "optimizers": [o.state_dict() for o in optimizers], "step": step, "spent": spent, "epoch": epoch, "seen": seen}, beside)
     os.replace(beside, path)
+
+
+def read_recipe(path: Path, *, minutes: float | None = None) -> TrainSettings:
+    """Settings of a recipe's [model] and [training] tables. Raises InputError that names every key it does not know."""
+    data = tomllib.loads(path.read_text(encoding="utf-8"))
+    values = {**data.get("model", {}), **data.get("training", {})}
+    known = {field.name for field in fields(TrainSettings)}
+    if unknown := sorted(set(values) - known):
+        raise InputError(
+            f"{path} has keys that training does not know: {', '.join(unknown)}", hint=f"known are {', '.join(sorted(known))}"
+        )
+    if minutes is not None:
+        values["minutes"] = minutes
+    return TrainSettings(**values)

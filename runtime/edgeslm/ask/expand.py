@@ -59,7 +59,8 @@ def _negate(negation: str | None, condition: str) -> str:
 
 
 def _text_condition(value: ValueHandle) -> str:
-    return like("line", (value.text,), ignore_case=not value.exact_case)
+    pieces = tuple(piece.strip() for piece in re.split(r"…|\.\.\.", value.text) if piece.strip()) or (value.text,)
+    return like("line", pieces, ignore_case=not value.exact_case)
 
 
 def _comparison(column: str, operator: str, value: ValueHandle, candidates: Candidates) -> str:

@@ -12,50 +12,59 @@ AGGREGATES = ("avg", "max", "min", "sum", "median")
 
 def build_grammar(candidates: Candidates) -> str:
     """The grammar for these candidates, in llama.cpp's GBNF."""
-    text_columns = [column.name for column in candidates.columns]
-    numbers = [column.name for column in candidates.columns if column.numeric]
-    texts = text_columns + [slot.handle for slot in candidates.slots]
-    numeric = numbers + [slot.handle for slot in candidates.slots if slot.slot.numeric]
-    rules: dict[str, str] = {}
-    forms = ["count", "times", "lines", "series", "span", "share", "gap"]
-    if texts:
-        forms += ["distinct-count", "distinct", "ranking", "value", "per-series", "distinct-per"]
-        rules |= {
-            "distinct-count": '"SELECT count(DISTINCT " col ") FROM logs" where?',
-            "distinct": '"SELECT DISTINCT " col " FROM logs" where?',
-            "ranking": '"SELECT " col ", count(*) AS count FROM logs" where? " GROUP BY " col having? " ORDER BY count " dir limit?',
-            "value": '"SELECT " col " FROM logs" where? " ORDER BY " ("ts" | "ts DESC") limit',
-            "per-series": "\"SELECT date_trunc('\" bucket \"', ts) AS \" bucket \", count(DISTINCT \" col \") AS count FROM logs\" where? \" GROUP BY \" bucket \" ORDER BY \" bucket",
-            "distinct-per": '"SELECT " col ", count(DISTINCT " col ") AS count FROM logs" where? " GROUP BY " col " ORDER BY count " dir limit?',
-            "col": _either(texts),
-        }
-    if numeric:
-        forms += ["aggregate"]
-        rules["aggregate"] = '"SELECT " agg "(" num ") FROM logs" where?'
-        if texts:
-            forms += ["by-number", "group-aggregate"]
-            rules["by-number"] = '"SELECT " col ", " num " FROM logs" where? " ORDER BY " num " " dir limit'
-            rules["group-aggregate"] = '"SELECT " col ", " agg "(" num ") AS value FROM logs" where? " GROUP BY " col " ORDER BY value " dir limit?'
-        rules |= {"num": _either(numeric), "agg": _either(AGGREGATES)}
-    rules |= {
-        "count": '"SELECT count(*) FROM logs" where?',
-        "times": '"SELECT " ("min" | "max") "(ts) FROM logs" where?',
-        "lines": '"SELECT line_no, line FROM logs" where? (" ORDER BY ts" " DESC"? limit)?',
-        "series": "\"SELECT date_trunc('\" bucket \"', ts) AS \" bucket \", count(*) AS count FROM logs\" where? \" GROUP BY \" bucket \" ORDER BY \" (bucket | \"count \" dir limit)",
-        "span": '"SELECT epoch(max(ts)) - epoch(min(ts)) FROM logs" where? | "SELECT epoch(min(ts) FILTER (WHERE " conds ")) - epoch(min(ts) FILTER (WHERE " conds ")) FROM logs" where?',
-        "share": '"SELECT 100.0 * count(*) FILTER (WHERE " conds ") / count(*) FROM logs" where?',
-        "gap": '"SELECT max(gap) FROM (SELECT epoch(ts) - epoch(lag(ts) OVER (ORDER BY ts)) AS gap FROM logs" where? ")"',
+    texts = [column.name for column in candidates.columns] + [slot.handle for slot in candidates.slots]
+    numeric = [column.name for column in candidates.columns if column.numeric]
+    numeric += [slot.handle for slot in candidates.slots if slot.slot.numeric]
+    starts = ["count", "times", "lines", "span", "share", "gap"]
+    rules = {
+        "count": '"count(*) FROM logs" where?',
+        "times": '("min" | "max") "(ts) FROM logs" where?',
+        "lines": '"line_no, line FROM logs" where? (" ORDER BY ts" " DESC"? limit)?',
+        "span": '"epoch(" ("max(ts)) - epoch(min(ts)) FROM logs" where? | '
+        '"min(ts) FILTER (WHERE " conds ")) - epoch(min(ts) FILTER (WHERE " conds ")) FROM logs" where?)',
+        "share": '"100.0 * count(*) FILTER (WHERE " conds ") / count(*) FROM logs" where?',
+        "gap": '"max(gap) FROM (SELECT epoch(ts) - epoch(lag(ts) OVER (ORDER BY ts)) AS gap FROM logs" where? ")"',
         "having": '" HAVING count(*) > " number',
         "dir": '"DESC" | "ASC"',
         "limit": '" LIMIT " number',
         "number": _either([*candidates.numbers, "1"]),
-        "bucket": _either(BUCKETS),
         "where": '" WHERE " conds',
         "conds": 'cond (" AND " cond)*',
         "cond": _conditions(candidates, numeric),
     }
-    root = " | ".join(forms)
-    return "\n".join([f"root ::= {root}", *(f"{name} ::= {body}" for name, body in rules.items())]) + "\n"
+    amount = '"*" | "DISTINCT " col' if texts else '"*"'
+    for name in BUCKETS:
+        starts.append(f"by-{name}")
+        rules[f"by-{name}"] = (
+            f"\"date_trunc('{name}', ts) AS {name}, count(\" ({amount}) \") AS count FROM logs\" where? "
+            f'" GROUP BY {name} ORDER BY " ("{name}" | "count " dir limit)'
+        )
+    if texts:
+        rules["col"] = _either(texts)
+        starts += ["distinct-count", "distinct"]
+        rules["distinct-count"] = '"count(DISTINCT " col ") FROM logs" where?'
+        rules["distinct"] = '"DISTINCT " col " FROM logs" where?'
+    if numeric:
+        rules["num"], rules["agg"] = _either(numeric), _either(AGGREGATES)
+        starts.append("aggregate")
+        rules["aggregate"] = 'agg "(" num ") FROM logs" where?'
+    for number, name in enumerate(texts):
+        starts.append(f"col-{number}")
+        rules[f"col-{number}"] = _column_forms(name, numeric)
+    return "\n".join([f'root ::= "SELECT " ({" | ".join(starts)})', *(f"{name} ::= {body}" for name, body in rules.items())]) + "\n"
+
+
+def _column_forms(name: str, numeric: list[str]) -> str:
+    """What may follow a column that the result begins with: its values by time, its groups, or a number beside it."""
+    forms = [
+        '" FROM logs" where? " ORDER BY ts" " DESC"? limit',
+        f'", count(*) AS count FROM logs" where? " GROUP BY {name}" having? " ORDER BY count " dir limit?',
+        f'", count(DISTINCT " col ") AS count FROM logs" where? " GROUP BY {name} ORDER BY count " dir limit?',
+    ]
+    if numeric:
+        forms.append(f'", " agg "(" num ") AS value FROM logs" where? " GROUP BY {name} ORDER BY value " dir limit?')
+        forms += [f'", {other} FROM logs" where? " ORDER BY {other} " dir limit' for other in numeric if other != name]
+    return f'"{name}" ({" | ".join(forms)})'
 
 
 def _either(words: tuple[str, ...] | list[str]) -> str:

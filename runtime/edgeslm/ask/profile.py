@@ -17,6 +17,7 @@ NEVER_SHOWN = {"line_no", "line", "message", "level_text", "ts", "record", "sour
 ENTITY_SLOTS = {"ip", "user", "url", "path", "mac", "uuid", "email"}  # slot kinds that a column of the view reads
 _VALUE_COLUMNS = {"level", "ts", "line_no"}
 _MAX_DISTINCT = 5000
+RARE_LEVEL = 0.2
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,8 @@ def build_profile(
                 kept.append(column)
             continue
         counts = Counter(str(record[column.name]) for record in records if record.get(column.name) is not None)
+        if column.name == "level" and sum(counts.values()) < RARE_LEVEL * len(records):
+            continue  # a word like `error:` at the head of a few messages does not make a log with levels
         if counts:
             kept.append(column)
             values[column.name] = Counter(dict(counts.most_common(_MAX_DISTINCT)))
