@@ -19,8 +19,8 @@ from edgeslm.errors import InputError
 from edgeslm.logs.scratch import scratch_directory
 
 CHUNK = 1 << 18
-MAX_LINE = 250_000
-"""Bytes kept of one line in a copy: less than a chunk, so that the copy itself may be read raw."""
+MAX_LINE = 1_000_000
+"""Most bytes of one line, without its end; a longer one is cut in a copy. Less than read_csv's max_line_size."""
 MAX_EXPANDED = 4 << 30
 """Most bytes a compressed file, a pipe or a damaged file may take as a copy."""
 SPARE_DISK = 64 << 20
@@ -156,21 +156,20 @@ _STRANGE = [bytes([b]) for b in range(32) if b not in b"\t\n\r\x1b\x1f\x1e\x0b\x
 class RawChecker:
     """Whether DuckDB may read a file in place, asked chunk by chunk; counts its lines meanwhile.
 
-    It may where every line ends alike (LF or CRLF), no CR stands elsewhere, all is UTF-8, no line spans a whole chunk.
+    It may where every line ends alike (LF or CRLF), no CR stands elsewhere, all is UTF-8, no line is too long.
     """
 
     def __init__(self) -> None:
         self.lines = 0
         self.crlf = 0
         self.last = b""
+        self._open = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")("strict")
 
     def accepts(self, chunk: bytes) -> bool:
         """Whether the file is still fit with this chunk."""
         feeds = chunk.count(b"\n")
-        if not feeds and len(chunk) >= CHUNK:
-            return False
-        if not self._line_ends_alike(chunk, feeds):
+        if not self._is_short(chunk, feeds) or not self._line_ends_alike(chunk, feeds):
             return False
         if b"\x1f" in chunk and SEPARATOR in self.last + chunk:
             return False
@@ -181,6 +180,13 @@ class RawChecker:
                 return False
         self.last = chunk[-4:]
         return True
+
+    def _is_short(self, chunk: bytes, feeds: int) -> bool:
+        """Whether no line is longer than MAX_LINE; a line within one chunk cannot be."""
+        if feeds and self._open + chunk.find(b"\n") > MAX_LINE:
+            return False
+        self._open = len(chunk) - chunk.rfind(b"\n") - 1 if feeds else self._open + len(chunk)
+        return self._open <= MAX_LINE
 
     def _line_ends_alike(self, chunk: bytes, feeds: int) -> bool:
         split = self.last.endswith(b"\r")

@@ -33,6 +33,7 @@ FIXED: dict[str, Kind] = {
 }
 OWN = ("level", "level_text", "message", "line", "line_no")
 """Columns a continuation line never inherits."""
+STAMP = ("ts", "date", "time")
 LONG_LINE = 2048
 GROUPS = ("ts", "date", "time", "host", "app", "pid", "level", "message")
 LOGFMT_FIELD = r'(?:^|\s){key}=("(?:[^"\\]|\\.)*"|\S*)'
@@ -163,7 +164,7 @@ class Format:
         match = self._whole.match(line)
         if not match:
             head = self._head.match(line) if self.layouts else None
-            return {**head.groupdict(), "message": None} if head else None
+            return {"message": None} | {n: t for n, t in head.groupdict().items() if n in STAMP} if head else None
         return match.groupdict()
 
     def _json_parts(self, line: str) -> dict[str, str | None] | None:
@@ -262,7 +263,7 @@ def _scalar(value: Any) -> str | None:
 def logfmt_value(line: str, key: str) -> str | None:
     """The value of a key in a key=value line, unquoted, or None."""
     match = re.search(LOGFMT_FIELD.format(key=re.escape(key)), line)
-    if not match:
+    if not match or not match[1]:
         return None
     text = match[1]
     if len(text) >= 2 and text[0] == text[-1] == '"':

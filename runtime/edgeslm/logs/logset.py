@@ -17,7 +17,7 @@ from edgeslm.logs.files import expand_paths
 from edgeslm.logs.format import Format, iter_records
 from edgeslm.logs.sandbox import Result, locked_connection, run_select
 from edgeslm.logs.source import Source, open_source
-from edgeslm.logs.sqltext import quote
+from edgeslm.logs.sqltext import ordered_levels, quote
 from edgeslm.logs.stamps import Clock
 from edgeslm.logs.view import Column, Expressions, Part, scan_sql, view_columns, view_sql
 
@@ -104,7 +104,7 @@ class LogSet:
 
     def query(self, sql: str, *, timeout_s: float = 20.0) -> Result:
         """The result of one SELECT over `logs`. Raises QueryError if it is refused, fails or runs too long."""
-        return run_select(self.connection, sql, timeout_s)
+        return run_select(self.connection, ordered_levels(sql), timeout_s)
 
     def counts(self) -> Counts:
         """How many lines there are and how many were not understood."""

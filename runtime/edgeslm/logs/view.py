@@ -7,11 +7,11 @@ Refuses to run anything. Invariant: for every line the view's columns equal what
 from dataclasses import dataclass
 
 from edgeslm.logs import pattern as cuts
-from edgeslm.logs.clean import SEPARATOR
+from edgeslm.logs.clean import MAX_LINE, SEPARATOR
 from edgeslm.logs.entities import load_entities
 from edgeslm.logs.format import FIXED, LOGFMT_FIELD, OWN, Format, Kind
 from edgeslm.logs.levels import level_sql
-from edgeslm.logs.source import CHUNK, Source
+from edgeslm.logs.source import Source
 from edgeslm.logs.sqltext import identifier, quote
 from edgeslm.logs.stamps import Clock, stamp_sql
 
@@ -44,7 +44,7 @@ def scan_sql(source: Source) -> str:
     options = (
         f"columns = {{'line': 'VARCHAR'}}, delim = {quote(SEPARATOR.decode())}, quote = '', escape = '', comment = '', "
         "header = false, auto_detect = false, strict_mode = false, force_not_null = ['line'], compression = 'none', "
-        f"new_line = '{newline}', max_line_size = {CHUNK * 4}, buffer_size = {BUFFER}"
+        f"new_line = '{newline}', max_line_size = {MAX_LINE + 4096}, buffer_size = {BUFFER}"
     )
     return f"read_csv({quote(str(source.path))}, {options})"
 
@@ -125,7 +125,9 @@ class Expressions:
             plain = f"json_extract_string({line}, {quote(_json_path(key))})"
             return f"CASE WHEN json_valid({line}) THEN {plain} END"
         if format.kind == "logfmt":
-            found = f"regexp_extract({line}, {quote(LOGFMT_FIELD.format(key=_escaped(format.fields[name])))}, 1)"
+            field = quote(LOGFMT_FIELD.format(key=_escaped(format.fields[name])))
+            is_head = f"regexp_matches({line}, {quote(format.head_pattern)})"
+            found = f"CASE WHEN {is_head} THEN nullif(regexp_extract({line}, {field}, 1), '') END"
             inner = f"regexp_replace(substr({found}, 2, length({found}) - 2), '\\\\(.)', '\\1', 'g')"
             return f"CASE WHEN {found} LIKE '\"%\"' THEN {inner} ELSE {found} END"
         return self._group(name, line)

@@ -1,0 +1,34 @@
+"""SQL text: quoting, and levels compared as levels."""
+
+import pytest
+
+from edgeslm.logs.sqltext import identifier, ordered_levels, quote
+
+
+def test_literals_and_identifiers_are_quoted() -> None:
+    assert (quote("it's"), identifier("user"), identifier("order"), identifier('a"b')) == (
+        "'it''s'",
+        "user",
+        '"order"',
+        '"a""b"',
+    )
+
+
+@pytest.mark.parametrize(
+    ("sql", "want"),
+    [
+        ("WHERE level >= 'WARN'", "WHERE level >= 'WARN'::log_level"),
+        ("WHERE l.level>'error' AND x", "WHERE l.level>'ERROR'::log_level AND x"),
+        ("WHERE 'WARN' <= level", "WHERE 'WARN'::log_level <= level"),
+        ("level BETWEEN 'WARN' AND 'FATAL'", "level BETWEEN 'WARN'::log_level AND 'FATAL'::log_level"),
+        ("level >= 'WARN' AND 'x' = y", "level >= 'WARN'::log_level AND 'x' = y"),
+        ("level >= 'WARN'::log_level", "level >= 'WARN'::log_level"),
+        ("level = 'WARN'", "level = 'WARN'"),
+        ("level >= 'nope'", "level >= 'nope'"),
+        ("message = 'level >= ''WARN'''", "message = 'level >= ''WARN'''"),
+        ("-- level >= 'WARN'\n1", "-- level >= 'WARN'\n1"),
+        ("my_level >= 'WARN' OR level_text > 'WARN'", "my_level >= 'WARN' OR level_text > 'WARN'"),
+    ],
+)
+def test_a_level_is_ordered_as_a_level(sql: str, want: str) -> None:
+    assert ordered_levels(sql) == want
