@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from edgeslm.answer.evidence import Line, Log, Rows, find_evidence
 from edgeslm.answer.query_shape import QueryShape, read_gap, read_query
 from edgeslm.answer.sentence import wants_total, write_sentence
-from edgeslm.answer.values import is_nothing
+from edgeslm.answer.values import TimeBucket, is_nothing
 from edgeslm.errors import QueryError
 
 EVIDENCE_TIMEOUT_S = 5.0
@@ -102,6 +102,7 @@ def find_answer(
     progress("running the query")
     start = time.perf_counter()
     result, total = _run(log, query.sql, shape, timeout_s)
+    result = _name_buckets(result, shape)
     timing["query"] = _ms_since(start)
 
     progress("finding the lines that prove it")
@@ -161,6 +162,21 @@ def _run(log: Log, sql: str, shape: QueryShape | None, timeout_s: float) -> tupl
         return log.query(sql, timeout_s=left_s), None
     total = int(result.rows[0][-1]) if result.rows else None
     return _Result(result.columns[:-1], [row[:-1] for row in result.rows]), total
+
+
+def _name_buckets(result: Rows, shape: QueryShape | None) -> Rows:
+    """The result with the times of a column like date_trunc('hour', ts) marked as standing for the whole hour."""
+    units = [item.unit if item.is_time_bucket else "" for item in shape.items] if shape is not None else []
+    if len(units) != len(result.columns) or not any(units):
+        return result
+    rows = [
+        tuple(
+            TimeBucket.of(value, unit) if unit and isinstance(value, datetime) else value
+            for value, unit in zip(row, units, strict=True)
+        )
+        for row in result.rows
+    ]
+    return _Result(list(result.columns), rows)
 
 
 def _ms_since(start: float) -> float:

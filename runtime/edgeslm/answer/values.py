@@ -1,7 +1,7 @@
 """A value of a result as JSON, CSV or a person reads it. Knows Python types, nothing of columns or queries.
 
 JSON and CSV: timestamps in ISO 8601 with 'T', without fraction when it is zero, with 3 digits when it is whole
-milliseconds, else 6; intervals in seconds; decimals as int where whole, else float; NULL, NaN and infinity as null.
+milliseconds, else 6; a time that stands for a whole hour or the like no finer than that (`2015-12-10T09`); intervals in seconds; decimals as int where whole, else float; NULL, NaN and infinity as null.
 """
 
 import math
@@ -10,7 +10,25 @@ from decimal import Decimal
 from typing import Any
 
 
+_PRECISION = {"year": "%Y", "month": "%Y-%m", "day": "%Y-%m-%d", "hour": "%Y-%m-%dT%H", "minute": "%Y-%m-%dT%H:%M"}
+
+
+class TimeBucket(datetime):
+    """The start of a year, month, day, hour or minute that stands for all of it: written no finer than its unit."""
+
+    unit: str
+
+    @classmethod
+    def of(cls, value: datetime, unit: str) -> "TimeBucket":
+        """The bucket that starts at `value`. unit: a key of `_PRECISION`, else it is written in full."""
+        made = cls(value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond)
+        made.unit = unit
+        return made
+
+
 def _iso(value: datetime | time) -> str:
+    if isinstance(value, TimeBucket) and value.unit in _PRECISION:
+        return value.strftime(_PRECISION[value.unit])
     if value.microsecond == 0:
         return value.isoformat(timespec="seconds")
     return value.isoformat(timespec="milliseconds" if value.microsecond % 1000 == 0 else "microseconds")
