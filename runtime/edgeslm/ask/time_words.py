@@ -1,6 +1,6 @@
 """How people write times: the regular expressions of dates, clocks and spans, and the words and units in them.
 
-Data for times.py, which gives the matches a meaning. Groups end in a tag (`hh1`, `hh2`), so that a rule can hold two clocks.
+Data for times.py, which gives the matches a meaning. Groups end in a tag (`hh1`, `hh2`), so that a rule can hold two.
 """
 
 import re
@@ -55,9 +55,7 @@ AGO = re.compile(
 )
 _WHEN = r"(?:\b(?:on|for|during|of|from|at|in|to|this)\s+)?"
 _JOIN = r"\s*(?:and|to|till|until|through|thru|-|–|\.\.|up to)\s*"
-_AFTER = (
-    r"(?:after|since|later than|past|starting(?:\s+(?:at|from))?|from|as of|beginning(?:\s+at)?|following)"
-)
+_AFTER = r"(?:after|since|later than|past|starting(?:\s+(?:at|from))?|from|as of|beginning(?:\s+at)?|following)"
 _BEFORE = r"(?:before|until|till|up to|up until|prior to|earlier than|by)"
 _AT = (
     r"(?:at|in the minute(?: of)?|during minute|in minute|in the hour(?: of| from| starting(?: at)?)?"
