@@ -36,33 +36,46 @@ def build_grammar(candidates: Candidates) -> str:
     for name in BUCKETS:
         starts.append(f"by-{name}")
         rules[f"by-{name}"] = (
-            f"\"date_trunc('{name}', ts) AS {name}, count(\" ({amount}) \") AS count FROM logs\" where? "
+            f'"date_trunc(\'{name}\', ts) AS {name}, count(" ({amount}) ") AS count FROM logs" where? '
             f'" GROUP BY {name} ORDER BY " ("{name}" | "count " dir limit)'
         )
     if texts:
         rules["col"] = _either(texts)
         starts += ["distinct-count", "distinct"]
         rules["distinct-count"] = '"count(DISTINCT " col ") FROM logs" where?'
-        rules["distinct"] = '"DISTINCT " col " FROM logs" where?'
+        rules["distinct"] = " | ".join(f'"DISTINCT {name} FROM logs" {_held(name, candidates)}' for name in texts)
     if numeric:
         rules["num"], rules["agg"] = _either(numeric), _either(AGGREGATES)
         starts.append("aggregate")
         rules["aggregate"] = 'agg "(" num ") FROM logs" where?'
     for number, name in enumerate(texts):
         starts.append(f"col-{number}")
-        rules[f"col-{number}"] = _column_forms(name, numeric)
-    return "\n".join([f'root ::= "SELECT " ({" | ".join(starts)})', *(f"{name} ::= {body}" for name, body in rules.items())]) + "\n"
+        rules[f"col-{number}"] = _column_forms(name, numeric, _held(name, candidates))
+    return (
+        "\n".join(
+            [f'root ::= "SELECT " ({" | ".join(starts)})', *(f"{name} ::= {body}" for name, body in rules.items())]
+        )
+        + "\n"
+    )
 
 
-def _column_forms(name: str, numeric: list[str]) -> str:
+def _held(name: str, candidates: Candidates) -> str:
+    """The WHERE of a query about the values of a column: where messages may lack it, lines without it are left out."""
+    column = next((one for one in candidates.columns if one.name == name), None)
+    if column is not None and not column.entity:
+        return "where?"
+    return f'" WHERE " (conds " AND ")? "{name} IS NOT NULL"'
+
+
+def _column_forms(name: str, numeric: list[str], held: str) -> str:
     """What may follow a column that the result begins with: its values by time, its groups, or a number beside it."""
     forms = [
-        '" FROM logs" where? " ORDER BY ts" " DESC"? limit',
-        f'", count(*) AS count FROM logs" where? " GROUP BY {name}" having? " ORDER BY count " dir limit?',
-        f'", count(DISTINCT " col ") AS count FROM logs" where? " GROUP BY {name} ORDER BY count " dir limit?',
+        f'" FROM logs" {held} " ORDER BY ts" " DESC"? limit',
+        f'", count(*) AS count FROM logs" {held} " GROUP BY {name}" having? " ORDER BY count " dir limit?',
+        f'", count(DISTINCT " col ") AS count FROM logs" {held} " GROUP BY {name} ORDER BY count " dir limit?',
     ]
     if numeric:
-        forms.append(f'", " agg "(" num ") AS value FROM logs" where? " GROUP BY {name} ORDER BY value " dir limit?')
+        forms.append(f'", " agg "(" num ") AS value FROM logs" {held} " GROUP BY {name} ORDER BY value " dir limit?')
         forms += [f'", {other} FROM logs" where? " ORDER BY {other} " dir limit' for other in numeric if other != name]
     return f'"{name}" ({" | ".join(forms)})'
 
@@ -79,15 +92,16 @@ def _conditions(candidates: Candidates, numeric: list[str]) -> str:
         for column in value.columns:
             operators = ("=", "<>", ">=") if column == "level" else ("=", "<>")
             simple.append(f'"{column} " ({_either(operators)}) " {value.handle}"')
-    if candidates.values:
-        simple.append(f'"line " ("NOT ")? "LIKE " ({_either([value.handle for value in candidates.values])})')
+    texts = [value.handle for value in candidates.values if "level" not in value.columns and not value.guess]
+    if texts:
+        simple.append(f'"line " ("NOT ")? "LIKE " ({_either(texts)})')
+    simple += [f'"line LIKE {value.handle}"' for value in candidates.values if value.guess]
     if candidates.times:
         simple.append(f'"ts " ("NOT ")? "IN " ({_either(list(candidates.times))})')
     if candidates.numbers and numeric:
-        simple.append(f'({_either(numeric)}) " " (">=" | "<=" | ">" | "<" | "=" | "<>") " " ({_either(list(candidates.numbers))})')
-    names = [column.name for column in candidates.columns] + [slot.handle for slot in candidates.slots]
-    if names:
-        simple.append(f'({_either(names)}) " IS NOT NULL"')
+        simple.append(
+            f'({_either(numeric)}) " " (">=" | "<=" | ">" | "<" | "=" | "<>") " " ({_either(list(candidates.numbers))})'
+        )
     if not simple:
         simple.append('"ts IS NOT NULL"')
     one = " | ".join(f"({condition})" for condition in simple)
