@@ -228,7 +228,7 @@ def iter_records(
     for line_no, text in lines:
         line = text.rstrip("\n").removesuffix("\r")
         row = format.record(line, line_no, clock)
-        if format.multiline and not format.is_head(line) and head is not None:
+        if format.multiline and head is not None and row["ts"] is None and not format.is_head(line):
             row |= {name: value for name, value in head.items() if name not in OWN}
         else:
             head = row

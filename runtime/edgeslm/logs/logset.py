@@ -165,7 +165,7 @@ def _first_head(part: Part, heads: int) -> int | None:
 def _sample_rows(part: Part, block: list[tuple[int, str]], names: Sequence[str]) -> Iterable[dict[str, Any]]:
     record: int | None = None
     for row in iter_records(part.format, block, part.clock):
-        if part.format.is_head(row["line"]):
+        if part.continued and part.format.is_head(row["line"]):
             record = row["line_no"]
         row |= {"source": part.source.name, "record": record}
         yield {name: row.get(name) for name in names}
