@@ -6,85 +6,40 @@ Every handle stands for something the question or the log really contains. Knows
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
-from edgeslm.ask.fragments import Fragment, choose_fragments
-from edgeslm.ask.lexicon import column_stems, column_words, content_words, split_words, stems, stop_words
-from edgeslm.ask.numbers import NUMBER_WORDS
-from edgeslm.ask.profile import ColumnInfo, Profile
-from edgeslm.ask.rank import LexicalRanker, ShapeRanker
-from edgeslm.ask.shapes import Shape, Slot
-from edgeslm.ask.times import TimeRange, find_times
-from edgeslm.ask.values import LEVEL_LETTERS, LEVEL_WORDS, looks_like_value, nearest_level
+from edgeslm.ask.candidates import (
+    MAX_NUMBERS,
+    MAX_SHAPES,
+    MAX_SLOTS,
+    MAX_TIMES,
+    MAX_VALUES,
+    Candidates,
+    ShapeHandle,
+    SlotHandle,
+    ValueHandle,
+)
+from edgeslm.ask.find_values import EDGES, blank_out, find_numbers, find_values, strip_edges
+from edgeslm.ask.fragments import choose_fragments
+from edgeslm.ask.lexicon import column_stems, content_words, split_words, stems, stop_words
+from edgeslm.ask.profile import Profile
+from edgeslm.ask.rank import LexicalRanker, RankedShape, ShapeRanker
+from edgeslm.ask.shapes import Slot
+from edgeslm.ask.times import find_times
 
-MAX_SHAPES, MAX_VALUES, MAX_TIMES, MAX_NUMBERS, MAX_SLOTS = 5, 6, 3, 3, 9
-_RANK_WORDS = {"top", "first", "last", "latest", "most", "best", "worst", "busiest", "leading", "bottom", "earliest", "least", "limit", "recent", "fewest", "biggest", "largest", "slowest", "longest", "highest"}  # fmt: skip
-_GENERIC = {"requests", "request", "recently", "common", "often", "codes", "ids", "events", "event", "logs", "file", "times", "per", "problem", "problems"}  # fmt: skip
-_LEVEL_LETTER = re.compile(r"\blevel (?:= ?)?([vdiwef])\b|\b([VDIWEF])(?: lines| messages| entries| level|-level)")
-_TOKEN = re.compile(r"[^\s\"“”`]+")
-_QUOTED = re.compile(r"\"([^\"]{1,200})\"|“([^”]{1,200})”|(?<!\w)'([^']{2,200})'(?!\w)|`([^`]{1,200})`")
-_EDGES = ".,;:!?()[]{}<>"
+__all__ = [
+    "MAX_NUMBERS", "MAX_SHAPES", "MAX_SLOTS", "MAX_TIMES", "MAX_VALUES",
+    "Candidates", "ShapeHandle", "SlotHandle", "ValueHandle", "link",
+]  # fmt: skip
 
-
-@dataclass
-class SlotHandle:
-    """A slot of a listed shape that a query may read: A1, its kind, and the regular expression that reads it."""
-
-    handle: str
-    shape: int
-    slot: Slot
-    regex: str
-    name: str
-
-
-@dataclass
-class ShapeHandle:
-    """A message pattern offered as S1: the literal pieces to look for, the shape it is shown as, and how often it occurs."""
-
-    handle: str
-    fragment: Fragment
-    shape: Shape
-    count: int
-    slots: dict[int, str] = field(default_factory=dict)  # slot position -> column name or A-handle
-
-
-@dataclass
-class ValueHandle:
-    """A value of the question, V1: its text, and per column (or A-handle) the value as the log writes it. Always usable as text."""
-
-    handle: str
-    text: str
-    columns: dict[str, str]
-    at: tuple[int, int]
-    plain: bool
-    exact_case: bool = False
-    guess: bool = False  # a stretch of words that was found nowhere
-
-
-@dataclass
-class Candidates:
-    """Everything a query for this question may be made of."""
-
-    question: str
-    annotated: str
-    columns: list[ColumnInfo]
-    shapes: list[ShapeHandle]
-    slots: list[SlotHandle]
-    values: list[ValueHandle]
-    times: dict[str, TimeRange]
-    numbers: dict[str, str]
-    has_levels: bool
-    coverage: float
-
-    def value(self, handle: str) -> ValueHandle:
-        return next(value for value in self.values if value.handle == handle)
-
-    def shape(self, handle: str) -> ShapeHandle:
-        return next(shape for shape in self.shapes if shape.handle == handle)
-
-    def slot(self, handle: str) -> SlotHandle:
-        return next(slot for slot in self.slots if slot.handle == handle)
+_GENERIC = set(
+    "requests request recently common often codes ids events event logs file times per problem problems".split()
+)
+_JOINING = set("of the a to in out for on".split())
+_NO_LABEL = set("for to from in on of at is the with by a and".split())
+_LEAST_COVERAGE = 0.35  # share of the question's weight below which the best shape says nothing about its words
+_ENOUGH_COVERAGE = 0.6
 
 
 @dataclass
@@ -99,17 +54,41 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
     times = find_times(question, now=now, log_range=profile.time_range)[:MAX_TIMES]
     blank = question
     for span in times:
-        blank = blank[: span.at[0]] + " " * (span.at[1] - span.at[0]) + blank[span.at[1] :]
-    marks = [_Mark(span.at, True, [f"T{number}"]) for number, span in enumerate(times, 1)]
-    values, blank = _find_values(blank, profile)
-    numbers = _find_numbers(blank, values, profile)
-    for handle, (at, _) in numbers.items():
-        marks.append(_Mark(at, True, [handle]))
+        blank = blank_out(blank, span.at)
+    values, blank = find_values(blank, profile)
+    numbers = find_numbers(blank)
     rest = blank
     for at, _ in numbers.values():
-        rest = rest[: at[0]] + " " * (at[1] - at[0]) + rest[at[1] :]
+        rest = blank_out(rest, at)
     quoted = [value.text for value in values if not value.plain and not value.columns and " " in value.text]
-    words = content_words(" ".join([rest, *quoted]))
+    named = " ".join([rest, *quoted])
+    ranked = _rank(content_words(named), values, profile, ranker or LexicalRanker())
+    known = frozenset(stem for word in split_words(named) for stem in stems(word))
+    fragments = choose_fragments(ranked, profile, MAX_SHAPES, known)
+    shapes = [ShapeHandle(f"S{n}", one, one.shape, one.count) for n, one in enumerate(fragments, 1)]
+    slots = _name_slots(shapes, profile)
+    _bind_slot_values(values, slots)
+    coverage = ranked[0].coverage if ranked else 0.0
+    values = _number_values(values, rest, ranked, coverage)
+    marks = [_Mark(span.at, True, [f"T{number}"]) for number, span in enumerate(times, 1)]
+    marks += [_Mark(at, True, [handle]) for handle, (at, _) in numbers.items()]
+    marks += [_Mark(value.at, not value.plain, [value.handle]) for value in values]
+    return Candidates(
+        question=question,
+        annotated=_annotate(question, marks),
+        columns=profile.columns,
+        shapes=shapes,
+        slots=slots,
+        values=values,
+        times={f"T{number}": span for number, span in enumerate(times, 1)},
+        numbers={handle: text for handle, (_, text) in numbers.items()},
+        has_levels=profile.has_levels,
+        coverage=coverage,
+    )
+
+
+def _rank(words: list[str], values: list[ValueHandle], profile: Profile, ranker: ShapeRanker) -> list[RankedShape]:
+    """Shapes for the words; values found in a shape's slots speak for it, words that are values count for little."""
     light = {word for value in values if value.plain and value.columns for word in content_words(value.text)}
     bonus: dict[int, float] = {}
     for value in values:
@@ -117,152 +96,23 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
             continue
         for shape, _ in profile.slot_index.get(value.text.casefold(), ()):
             bonus[id(shape)] = max(bonus.get(id(shape), 0.0), 0.8)
-    ranked = (ranker or LexicalRanker()).rank(words, profile, bonus, light)
-    known = frozenset(stem for word in split_words(" ".join([rest, *quoted])) for stem in stems(word))
-    fragments = choose_fragments(ranked, profile, MAX_SHAPES, known)
-    shapes = [ShapeHandle(f"S{n}", one, one.shape, one.count) for n, one in enumerate(fragments, 1)]
-    slots = _name_slots(shapes, profile)
-    _bind_slot_values(values, shapes, slots, profile)
-    coverage = ranked[0].coverage if ranked else 0.0
+    return ranker.rank(words, profile, bonus, light)
+
+
+def _number_values(
+    values: list[ValueHandle], rest: str, ranked: Sequence[RankedShape], coverage: float
+) -> list[ValueHandle]:
+    """The first values in the question's order as V1, V2 …, with the words that no shape covers as a guess."""
     open_text = rest
     for value in values:
-        open_text = open_text[: value.at[0]] + "\x00" * (value.at[1] - value.at[0]) + open_text[value.at[1] :]
-    met = {word for one in ranked[:MAX_SHAPES] for word in one.matched} if coverage >= 0.35 else set()
+        open_text = blank_out(open_text, value.at, "\x00")
+    met = {word for one in ranked[:MAX_SHAPES] for word in one.matched} if coverage >= _LEAST_COVERAGE else set()
     if len(values) < MAX_VALUES and (spare := _unlinked_phrase(open_text, met, coverage)):
         values.append(ValueHandle("", rest[spare[0] : spare[1]], {}, spare, True, guess=True))
     values = sorted(values, key=lambda value: value.at)[:MAX_VALUES]
     for number, value in enumerate(values, 1):
         value.handle = f"V{number}"
-        marks.append(_Mark(value.at, not value.plain, [value.handle]))
-    return Candidates(
-        question,
-        _annotate(question, marks),
-        profile.columns,
-        shapes,
-        slots,
-        values,
-        {f"T{number}": span for number, span in enumerate(times, 1)},
-        {handle: text for handle, (_, text) in numbers.items()},
-        profile.has_levels,
-        coverage,
-    )
-
-
-def _find_values(text: str, profile: Profile) -> tuple[list[ValueHandle], str]:
-    """Values of the log (or things that look like values) in the question; returns them and the text without them."""
-    found: list[ValueHandle] = []
-
-    def take(at: tuple[int, int], value: ValueHandle) -> None:
-        nonlocal text
-        found.append(value)
-        if not value.plain:
-            text = text[: at[0]] + " " * (at[1] - at[0]) + text[at[1] :]
-
-    for quote in _QUOTED.finditer(text):
-        inner = next(group for group in quote.groups() if group is not None)
-        columns = dict(profile.value_index.get(inner.casefold(), {}))
-        take(quote.span(), ValueHandle("", inner, columns, quote.span(), False))
-    for match in _LEVEL_LETTER.finditer(text):
-        letter = (match[1] or match[2]).upper()
-        if profile.has_levels:
-            at = match.span(1) if match[1] else match.span(2)
-            take(at, ValueHandle("", letter, {"level": LEVEL_LETTERS[letter]}, at, True))
-    tokens = [(match.start(), match.end()) for match in _TOKEN.finditer(text)]
-    taken: set[int] = set()
-    for width in (3, 2, 1):
-        for first in range(len(tokens) - width + 1):
-            if taken & set(range(first, first + width)):
-                continue
-            start, end = _strip(text, tokens[first][0], tokens[first + width - 1][1])
-            if start >= end:
-                continue
-            value = _value_at(text, start, end, width, profile)
-            if value is not None:
-                taken |= set(range(first, first + width))
-                take((start, end), value)
-    return found, text
-
-
-def _strip(text: str, start: int, end: int) -> tuple[int, int]:
-    while start < end and text[start] in _EDGES + "'":
-        start += 1
-    while end > start and text[end - 1] in _EDGES + "'":
-        end -= 1
-    if end - start > 2 and text[end - 2 : end] in ("'s", "’s"):
-        end -= 2
-    return start, end
-
-
-def _value_at(text: str, start: int, end: int, width: int, profile: Profile) -> ValueHandle | None:
-    raw = text[start:end]
-    folded = raw.casefold()
-    at = (start, end)
-    plain = raw.replace("'", "").replace("-", " ").replace(" ", "").isalpha()
-    if width == 1 and plain:
-        level = LEVEL_WORDS.get(folded) or nearest_level(folded)
-        if level and profile.has_levels:
-            return ValueHandle("", raw, {"level": level}, at, True)
-    columns = dict(profile.value_index.get(folded, {}))
-    if raw.isdigit():
-        columns = {name: value for name, value in columns.items() if not (len(raw) < 3 and name == "pid")}
-        named = profile.slot_index.get(folded, ())
-        if _after_rank_word(text, start) or (len(raw) < 3 and not columns):
-            return None
-        if not columns and not named and not ("status" in _number_names(profile) and 100 <= int(raw) <= 599):
-            return None
-        return ValueHandle("", raw, columns, at, False)
-    if plain:
-        words = folded.split()
-        if all(word in stop_words() or word in column_words() for word in words):
-            return None
-        if columns and (width > 1 or len(raw) > 2):
-            return ValueHandle("", raw, columns, at, True)
-        if width == 1 and folded in profile.slot_index and len(raw) > 2 and _only_a_value(folded, profile):
-            return ValueHandle("", raw, {}, at, True)
-        if width == 1 and len(raw) > 5 and raw[1:] != raw[1:].lower() and not _is_constant(raw, profile):
-            return ValueHandle("", raw, {}, at, False)
-        return None
-    if columns or (width == 1 and (folded in profile.slot_index or looks_like_value(raw))):
-        if not columns and re.fullmatch(r"\d+(?:\.\d+){3}", raw) and profile.column("ip"):
-            columns = {"ip": raw}
-        if not columns and _is_constant(raw, profile) and folded not in profile.slot_index:
-            return None
-        return ValueHandle("", raw, columns, at, False)
-    return None
-
-
-def _only_a_value(folded: str, profile: Profile) -> bool:
-    """The word was seen in slots and is no constant word of a message."""
-    return not any(stem in profile.stem_frequency for stem in stems(folded))
-
-
-def _is_constant(raw: str, profile: Profile) -> bool:
-    """The name stands in the constant text of some shape, so that the shape itself will be offered."""
-    return any(raw in literal for shape in profile.shapes for literal in shape.literals())
-
-
-def _number_names(profile: Profile) -> set[str]:
-    names = {column.name for column in profile.columns}
-    if "status" in profile.stem_frequency or "statu" in profile.stem_frequency:
-        names.add("status")
-    return names
-
-
-def _after_rank_word(text: str, start: int) -> bool:
-    before = text[:start].casefold().split()
-    return bool(before) and before[-1].strip(_EDGES) in _RANK_WORDS
-
-
-def _find_numbers(text: str, values: list[ValueHandle], profile: Profile) -> dict[str, tuple[tuple[int, int], str]]:
-    """Numbers of the question as digits: N1, N2 …; number words count when they are above one."""
-    found: list[tuple[tuple[int, int], str]] = []
-    for match in re.finditer(r"(?<![\w.])(\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?)(?![\d.]*\w)|(?<![\w.])\d+(?:\.\d+)?(?=(?:ms|s|mb|kb|gb|%)\b)|\b[a-z]+\b", text, re.I):
-        word = match.group().casefold()
-        if word[0].isdigit():
-            found.append((match.span(), word.replace(",", "")))
-        elif word in NUMBER_WORDS:
-            found.append((match.span(), str(NUMBER_WORDS[word])))
-    return {f"N{number}": one for number, one in enumerate(found[:MAX_NUMBERS], 1)}
+    return values
 
 
 def _name_slots(shapes: list[ShapeHandle], profile: Profile) -> list[SlotHandle]:
@@ -295,16 +145,14 @@ def _name_slots(shapes: list[ShapeHandle], profile: Profile) -> list[SlotHandle]
 
 def _label(before: str, slot: Slot) -> str:
     """A column heading for a slot: the word before it, else its kind."""
-    words = [word for word in re.findall(r"[A-Za-z_][A-Za-z_0-9]*", before) if len(word) > 1]
-    name = words[-1].lower() if words and before.rstrip()[-1:] in ("=", ":") or words and not before.rstrip()[-1:].isalnum() else ""
-    name = name or (words[-1].lower() if words and words[-1].lower() not in ("for", "to", "from", "in", "on", "of", "at", "is", "the", "with", "by", "a", "and") else "")
-    return name or {"num": "number", "word": "name", "id": "id"}.get(slot.kind, slot.kind)
+    words = [word.lower() for word in re.findall(r"[A-Za-z_][A-Za-z_0-9]*", before) if len(word) > 1]
+    if words and (not before.rstrip()[-1:].isalnum() or words[-1] not in _NO_LABEL):
+        return words[-1]
+    return {"num": "number", "word": "name", "id": "id"}.get(slot.kind, slot.kind)
 
 
-def _bind_slot_values(
-    values: list[ValueHandle], shapes: list[ShapeHandle], slots: list[SlotHandle], profile: Profile
-) -> None:
-    """Let a value also be compared with the A-handles in whose slots it was seen; a status code with the slot of that name."""
+def _bind_slot_values(values: list[ValueHandle], slots: list[SlotHandle]) -> None:
+    """Let a value also be compared with the A-handles in whose slots it was seen; a code with the slot of that name."""
     for value in values:
         folded = value.text.casefold()
         for handle in slots:
@@ -317,37 +165,41 @@ def _bind_slot_values(
 
 def _unlinked_phrase(text: str, matched: set[str], coverage: float) -> tuple[int, int] | None:
     """The stretch of content words that no shape covers, when the best shape leaves much of the question open."""
-    if coverage >= 0.6:
+    if coverage >= _ENOUGH_COVERAGE:
         return None
-    tokens = [(m.start(), m.end(), m.group().casefold().strip(_EDGES + "'").removesuffix("'s")) for m in re.finditer(r"\S+", text)]
-    content = [
-        n
-        for n, (_, _, word) in enumerate(tokens)
-        if len(word) > 1 and word[0].isalpha() and word not in stop_words() and word not in matched and word not in _GENERIC
-        and not column_stems() & set(stems(word))
+    tokens = [
+        (found.start(), found.end(), found.group().casefold().strip(EDGES + "'").removesuffix("'s"))
+        for found in re.finditer(r"\S+", text)
     ]
+
+    def says_something(word: str) -> bool:
+        if len(word) < 2 or not word[0].isalpha() or word in stop_words() or word in matched or word in _GENERIC:
+            return False
+        return not column_stems() & set(stems(word))
+
+    content = [number for number, (_, _, word) in enumerate(tokens) if says_something(word)]
     if not content:
         return None
     first = last = content[0]
     best = (first, last)
-    for n in content[1:]:
-        between = [tokens[k][2] for k in range(last + 1, n)]
-        last = n if all(word in ("of", "the", "a", "to", "in", "out", "for", "on") for word in between) else last
-        if last != n:
-            first = last = n
+    for number in content[1:]:
+        if not all(tokens[between][2] in _JOINING for between in range(last + 1, number)):
+            first = number
+        last = number
         if last - first >= best[1] - best[0]:
             best = (first, last)
     first, last = best
     if first > 0 and tokens[first - 1][2] == "out":
         first -= 1
-    start, _ = _strip(text, tokens[first][0], tokens[first][1])
-    _, end = _strip(text, tokens[last][0], tokens[last][1])
+    start, _ = strip_edges(text, tokens[first][0], tokens[first][1])
+    _, end = strip_edges(text, tokens[last][0], tokens[last][1])
     return (start, end) if end - start >= 3 else None
 
 
 def _annotate(question: str, marks: Sequence[_Mark]) -> str:
     """The question in lower case with handles after (or in place of) what they stand for."""
-    out, end = [], 0
+    out: list[str] = []
+    end = 0
     grouped: dict[tuple[int, int], _Mark] = {}
     for mark in sorted(marks, key=lambda mark: mark.at):
         if mark.at in grouped:

@@ -1,0 +1,76 @@
+"""What linking offers for a question: handles for message shapes, their slots, values, times and numbers.
+
+Every handle stands for something the question or the log really contains. Holds no logic of finding them (link.py).
+"""
+
+from dataclasses import dataclass, field
+
+from edgeslm.ask.fragments import Fragment
+from edgeslm.ask.profile import ColumnInfo
+from edgeslm.ask.shapes import Shape, Slot
+from edgeslm.ask.times import TimeRange
+
+MAX_SHAPES, MAX_VALUES, MAX_TIMES, MAX_NUMBERS, MAX_SLOTS = 5, 6, 3, 3, 9
+
+
+@dataclass
+class SlotHandle:
+    """A slot of a listed shape that a query may read: A1, its kind, and the regular expression that reads it."""
+
+    handle: str
+    shape: int
+    slot: Slot
+    regex: str
+    name: str
+
+
+@dataclass
+class ShapeHandle:
+    """A message pattern offered as S1: the texts to look for, the shape it is shown as, how often it occurs."""
+
+    handle: str
+    fragment: Fragment
+    shape: Shape
+    count: int
+    slots: dict[int, str] = field(default_factory=dict)  # slot position -> column name or A-handle
+
+
+@dataclass
+class ValueHandle:
+    """A value of the question, V1: its text, and per column (or A-handle) the value as the log writes it.
+
+    Always usable as text. guess: a stretch of words that was found nowhere.
+    """
+
+    handle: str
+    text: str
+    columns: dict[str, str]
+    at: tuple[int, int]
+    plain: bool
+    exact_case: bool = False
+    guess: bool = False
+
+
+@dataclass
+class Candidates:
+    """Everything a query for this question may be made of."""
+
+    question: str
+    annotated: str
+    columns: list[ColumnInfo]
+    shapes: list[ShapeHandle]
+    slots: list[SlotHandle]
+    values: list[ValueHandle]
+    times: dict[str, TimeRange]
+    numbers: dict[str, str]
+    has_levels: bool
+    coverage: float
+
+    def value(self, handle: str) -> ValueHandle:
+        return next(value for value in self.values if value.handle == handle)
+
+    def shape(self, handle: str) -> ShapeHandle:
+        return next(shape for shape in self.shapes if shape.handle == handle)
+
+    def slot(self, handle: str) -> SlotHandle:
+        return next(slot for slot in self.slots if slot.handle == handle)

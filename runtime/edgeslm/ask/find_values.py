@@ -1,0 +1,163 @@
+"""Which stretches of a question are values of the log, or look like values, and which are numbers.
+
+Knows the profile's values and slots, not shapes' ranking or handles' names: link.py gives those.
+"""
+
+import re
+
+from edgeslm.ask.candidates import MAX_NUMBERS, ValueHandle
+from edgeslm.ask.lexicon import column_words, stems, stop_words
+from edgeslm.ask.numbers import NUMBER_WORDS
+from edgeslm.ask.profile import Profile
+from edgeslm.ask.values import LEVEL_LETTERS, LEVEL_WORDS, looks_like_value, nearest_level
+
+EDGES = ".,;:!?()[]{}<>"
+_RANK_WORDS = set(
+    "top first last latest most best worst busiest leading bottom earliest least limit recent fewest biggest largest"
+    " slowest longest highest".split()
+)
+_LEVEL_LETTER = re.compile(r"\blevel (?:= ?)?([vdiwef])\b|\b([VDIWEF])(?: lines| messages| entries| level|-level)")
+_TOKEN = re.compile(r"[^\s\"“”`]+")
+_QUOTED = re.compile(r"\"([^\"]{1,200})\"|“([^”]{1,200})”|(?<!\w)'([^']{2,200})'(?!\w)|`([^`]{1,200})`")
+_NUMBER = re.compile(
+    r"(?<![\w.])(\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?)(?![\d.]*\w)"
+    r"|(?<![\w.])\d+(?:\.\d+)?(?=(?:ms|s|mb|kb|gb|%)\b)|\b[a-z]+\b",
+    re.I,
+)
+_LONGEST_NUMBER = 15  # digits; more fit no column of numbers
+
+
+def blank_out(text: str, at: tuple[int, int], filler: str = " ") -> str:
+    """The text with that stretch overwritten, so that every place keeps its number."""
+    return text[: at[0]] + filler * (at[1] - at[0]) + text[at[1] :]
+
+
+def find_values(text: str, profile: Profile) -> tuple[list[ValueHandle], str]:
+    """Values of the log (or things that look like values) in the question; returns them and the text without them."""
+    found: list[ValueHandle] = []
+
+    def take(at: tuple[int, int], value: ValueHandle) -> None:
+        nonlocal text
+        found.append(value)
+        if not value.plain:
+            text = blank_out(text, at)
+
+    for quote in _QUOTED.finditer(text):
+        inner = next(group for group in quote.groups() if group is not None)
+        columns = dict(profile.value_index.get(inner.casefold(), {}))
+        take(quote.span(), ValueHandle("", inner, columns, quote.span(), False))
+    for match in _LEVEL_LETTER.finditer(text):
+        letter = (match[1] or match[2]).upper()
+        if profile.has_levels:
+            at = match.span(1) if match[1] else match.span(2)
+            take(at, ValueHandle("", letter, {"level": LEVEL_LETTERS[letter]}, at, True))
+    tokens = [(match.start(), match.end()) for match in _TOKEN.finditer(text)]
+    taken: set[int] = set()
+    for width in (3, 2, 1):
+        for first in range(len(tokens) - width + 1):
+            if taken & set(range(first, first + width)):
+                continue
+            start, end = strip_edges(text, tokens[first][0], tokens[first + width - 1][1])
+            if start >= end:
+                continue
+            value = _value_at(text, start, end, width, profile)
+            if value is not None:
+                taken |= set(range(first, first + width))
+                take((start, end), value)
+    return found, text
+
+
+def strip_edges(text: str, start: int, end: int) -> tuple[int, int]:
+    """The stretch without punctuation around it and without a genitive's ending."""
+    while start < end and text[start] in EDGES + "'":
+        start += 1
+    while end > start and text[end - 1] in EDGES + "'":
+        end -= 1
+    if end - start > 2 and text[end - 2 : end] in ("'s", "’s"):
+        end -= 2
+    return start, end
+
+
+def _value_at(text: str, start: int, end: int, width: int, profile: Profile) -> ValueHandle | None:
+    raw = text[start:end]
+    folded = raw.casefold()
+    at = (start, end)
+    plain = raw.replace("'", "").replace("-", " ").replace(" ", "").isalpha()
+    if width == 1 and plain:
+        level = LEVEL_WORDS.get(folded) or nearest_level(folded)
+        if level and profile.has_levels:
+            return ValueHandle("", raw, {"level": level}, at, True)
+    columns = dict(profile.value_index.get(folded, {}))
+    if raw.isdigit():
+        return _digits_at(text, raw, columns, at, profile)
+    if plain:
+        return _words_at(raw, folded, columns, at, width, profile)
+    if columns or (width == 1 and (folded in profile.slot_index or looks_like_value(raw))):
+        if not columns and re.fullmatch(r"\d+(?:\.\d+){3}", raw) and profile.column("ip"):
+            columns = {"ip": raw}
+        if not columns and _is_constant(raw, profile) and folded not in profile.slot_index:
+            return None
+        return ValueHandle("", raw, columns, at, False)
+    return None
+
+
+def _digits_at(
+    text: str, raw: str, columns: dict[str, str], at: tuple[int, int], profile: Profile
+) -> ValueHandle | None:
+    """A number that the log holds, or a status code; other numbers are N-handles."""
+    columns = {name: value for name, value in columns.items() if not (len(raw) < 3 and name == "pid")}
+    if _after_rank_word(text, at[0]) or (len(raw) < 3 and not columns):
+        return None
+    status = len(raw) == 3 and raw.isascii() and 100 <= int(raw) <= 599
+    if not columns and raw not in profile.slot_index and not (status and "status" in _number_names(profile)):
+        return None
+    return ValueHandle("", raw, columns, at, False)
+
+
+def _words_at(
+    raw: str, folded: str, columns: dict[str, str], at: tuple[int, int], width: int, profile: Profile
+) -> ValueHandle | None:
+    if all(word in stop_words() or word in column_words() for word in folded.split()):
+        return None
+    if columns and (width > 1 or len(raw) > 2):
+        return ValueHandle("", raw, columns, at, True)
+    if width == 1 and folded in profile.slot_index and len(raw) > 2 and _only_a_value(folded, profile):
+        return ValueHandle("", raw, {}, at, True)
+    if width == 1 and len(raw) > 5 and raw[1:] != raw[1:].lower() and not _is_constant(raw, profile):
+        return ValueHandle("", raw, {}, at, False)
+    return None
+
+
+def _only_a_value(folded: str, profile: Profile) -> bool:
+    """The word was seen in slots and is no constant word of a message."""
+    return not any(stem in profile.stem_frequency for stem in stems(folded))
+
+
+def _is_constant(raw: str, profile: Profile) -> bool:
+    """The name stands in the constant text of some shape, so that the shape itself will be offered."""
+    return any(raw in literal for shape in profile.shapes for literal in shape.literals())
+
+
+def _number_names(profile: Profile) -> set[str]:
+    names = {column.name for column in profile.columns}
+    if "status" in profile.stem_frequency or "statu" in profile.stem_frequency:
+        names.add("status")
+    return names
+
+
+def _after_rank_word(text: str, start: int) -> bool:
+    before = text[:start].casefold().split()
+    return bool(before) and before[-1].strip(EDGES) in _RANK_WORDS
+
+
+def find_numbers(text: str) -> dict[str, tuple[tuple[int, int], str]]:
+    """Numbers of the question as digits: N1, N2 …; number words count when they are above one."""
+    found: list[tuple[tuple[int, int], str]] = []
+    for match in _NUMBER.finditer(text):
+        word = match.group().casefold()
+        if word[0].isdigit():
+            if word.isascii() and len(word) <= _LONGEST_NUMBER:
+                found.append((match.span(), word.replace(",", "")))
+        elif word in NUMBER_WORDS:
+            found.append((match.span(), str(NUMBER_WORDS[word])))
+    return {f"N{number}": one for number, one in enumerate(found[:MAX_NUMBERS], 1)}
