@@ -1,20 +1,30 @@
 """From a query with handles to the query that is shown and run: every handle replaced by the literal it stands for.
 
-Knows the handles, not the question. Refuses a handle that was not offered. Text always goes through SQL quoting.
+Knows the handles, not the question. Refuses a handle that was not offered. Text always goes through SQL quoting, and
+handles are replaced in one pass: what stands in a literal is never read again, so no text can pose as a handle.
 """
 
 import re
-from collections.abc import Callable
 
-from edgeslm.ask.link import Candidates, SlotHandle, ValueHandle
+from edgeslm.ask.candidates import Candidates, SlotHandle, ValueHandle
+from edgeslm.ask.profile import ENTITY_SLOTS, NEVER_SHOWN
 from edgeslm.errors import PlanError
 
-_HANDLE = re.compile(r"\b([SVTNA])(\d{1,2})\b")
-_LIKE_SHAPE = re.compile(r"\bmessage (NOT )?LIKE (S\d+)\b")
-_LIKE_VALUE = re.compile(r"\bline (NOT )?I?LIKE (V\d+)\b")
-_IN_TIME = re.compile(r"\bts (NOT )?IN (T\d+)\b")
-_COMPARE = re.compile(r"\b(\w+) (=|<>|>=|<=|<|>) (V\d+)\b")
+_HANDLES = re.compile(
+    r"\bmessage (?P<not_shape>NOT )?LIKE (?P<shape>S\d+)\b"
+    r"|\bline (?P<not_text>NOT )?LIKE (?P<text>V\d+)\b"
+    r"|\bts (?P<not_time>NOT )?IN (?P<time>T\d+)\b"
+    r"|\b(?P<column>\w+) (?P<operator>=|<>|>=|<=|<|>) (?P<value>V\d+)\b"
+    r"|\b(?P<slot>A\d+)\b|\b(?P<number>N\d+)\b"
+)
 _ITEMS = re.compile(r"^SELECT (?:DISTINCT )?(.*?) FROM ", re.S)
+# Columns of every view, listed or not, and names that planned queries use: a result's column must not hide them.
+_OWN_NAMES = NEVER_SHOWN | ENTITY_SLOTS | {"port", "host", "app", "pid", "level", "count", "value"}
+_RESERVED = set(
+    "select from where group order by limit and or not in is null end case when then else user to for on as at all any"
+    " table default check time date timestamp primary offset using with union window desc asc do into only some true"
+    " false having column create references".split()
+)
 
 
 def quote(text: str) -> str:
@@ -36,22 +46,41 @@ def like(column: str, pieces: tuple[str, ...], *, ignore_case: bool = False) -> 
 def expand(sql: str, candidates: Candidates) -> str:
     """Replace every handle of a planned query. Raises PlanError for a handle that was not offered."""
     try:
-        return _expand(sql, candidates)
+        names = _name_slots(sql, candidates)
+        return _HANDLES.sub(lambda match: _expand_one(match, names, candidates), sql)
     except (KeyError, StopIteration) as missing:
         raise PlanError("the model named something that it was not offered", reason=f"in {sql}") from missing
 
 
-def _expand(sql: str, candidates: Candidates) -> str:
-    sql = _LIKE_SHAPE.sub(lambda m: _negate(m[1], like("message", candidates.shape(m[2]).fragment.pieces)), sql)
-    sql = _LIKE_VALUE.sub(lambda m: _negate(m[1], _text_condition(candidates.value(m[2]))), sql)
-    sql = _IN_TIME.sub(lambda m: _negate(m[1], _between_parts(candidates.times[m[2]].sql())), sql)
-    sql = _COMPARE.sub(lambda m: _comparison(m[1], m[2], candidates.value(m[3]), candidates), sql)
-    sql = _name_slots(sql, candidates)
-    return _outside_quotes(sql, lambda text: re.sub(r"\bN\d+\b", lambda m: candidates.numbers[m[0]], text))
+def _expand_one(match: re.Match[str], names: dict[str, str], candidates: Candidates) -> str:
+    """names: A-handle -> its name in the result; where the result lists it, it is written out under that name."""
+    if shape := match["shape"]:
+        return _negate(match["not_shape"], like("message", candidates.shape(shape).fragment.pieces))
+    if text := match["text"]:
+        return _negate(match["not_text"], _text_condition(candidates.value(text)))
+    if span := match["time"]:
+        return _negate(match["not_time"], candidates.times[span].sql())
+    if value := match["value"]:
+        column = match["column"]
+        shown = _slot(column, names, candidates) if re.fullmatch(r"A\d+", column) else column
+        return _comparison(column, shown, match["operator"], candidates.value(value), candidates)
+    if number := match["number"]:
+        return candidates.numbers[number]
+    handle = match["slot"]
+    items = _ITEMS.match(match.string)
+    if handle in names and items and match.end() <= items.end(1) and _is_item(match, items.start(1), items.end(1)):
+        return f"{slot_expression(candidates.slot(handle))} AS {names[handle]}"
+    return _slot(handle, names, candidates)
 
 
-def _between_parts(condition: str) -> str:
-    return condition
+def _is_item(match: re.Match[str], start: int, end: int) -> bool:
+    """The match is a whole item of the select list, which goes from start to end."""
+    before, after = match.string[start : match.start()], match.string[match.end() : end]
+    return before[-2:] in ("", ", ") and (not after or after.startswith(", "))
+
+
+def _slot(handle: str, names: dict[str, str], candidates: Candidates) -> str:
+    return names.get(handle) or slot_expression(candidates.slot(handle))
 
 
 def _negate(negation: str | None, condition: str) -> str:
@@ -59,18 +88,18 @@ def _negate(negation: str | None, condition: str) -> str:
 
 
 def _text_condition(value: ValueHandle) -> str:
-    pieces = tuple(piece.strip() for piece in re.split(r"…|\.\.\.", value.text) if piece.strip()) or (value.text,)
-    return like("line", pieces, ignore_case=not value.exact_case)
+    return like("line", (value.text,), ignore_case=not value.exact_case)
 
 
-def _comparison(column: str, operator: str, value: ValueHandle, candidates: Candidates) -> str:
+def _comparison(column: str, shown: str, operator: str, value: ValueHandle, candidates: Candidates) -> str:
+    """column: as planned; shown: as written out."""
     literal = value.columns[column]
     info = next((one for one in candidates.columns if one.name == column), None)
     numeric = info.numeric if info else column[0] == "A" and candidates.slot(column).slot.numeric
-    shown = literal if numeric and re.fullmatch(r"-?\d+(\.\d+)?", literal) else quote(literal)
+    right = literal if numeric and re.fullmatch(r"-?\d+(\.\d+)?", literal) else quote(literal)
     if operator == "<>":
-        return f"{column} IS DISTINCT FROM {shown}"
-    return f"{column} {operator} {shown}"
+        return f"{shown} IS DISTINCT FROM {right}"
+    return f"{shown} {operator} {right}"
 
 
 def slot_expression(slot: SlotHandle) -> str:
@@ -81,38 +110,17 @@ def slot_expression(slot: SlotHandle) -> str:
     return f"nullif({read}, '')"
 
 
-def _name_slots(sql: str, candidates: Candidates) -> str:
-    """Write each A-handle as its expression; where it is a column of the result, once, under a name that the rest uses."""
-    named: dict[str, str] = {}
+def _name_slots(sql: str, candidates: Candidates) -> dict[str, str]:
+    """A name for each A-handle that is a column of the result; the rest of the query uses it too."""
     items = _ITEMS.match(sql)
-    taken = {column.name for column in candidates.columns} | {"ts", "line", "message", "line_no", "host", "app", "pid", "level", "count", "value", "level_text"}
-
-    def select_item(match: re.Match[str]) -> str:
-        slot = candidates.slot(match[0])
-        name = re.sub(r"\W+", "_", slot.name).strip("_").lower() or "value"
-        while name in taken or name in _RESERVED or not name[0].isalpha():
+    names: dict[str, str] = {}
+    taken = {column.name for column in candidates.columns} | _OWN_NAMES | _RESERVED
+    for handle in items[1].split(", ") if items else ():
+        if not re.fullmatch(r"A\d+", handle):
+            continue
+        name = re.sub(r"\W+", "_", candidates.slot(handle).name).strip("_").lower() or "value"
+        while name in taken or not name[0].isalpha():
             name = f"{name}_value" if name[0].isalpha() else f"v_{name}"
         taken.add(name)
-        named[match[0]] = name
-        return f"{slot_expression(slot)} AS {name}"
-
-    if items:
-        listed = [item if "(" in item else re.sub(r"\bA\d+\b", select_item, item) for item in items[1].split(", ")]
-        head = sql[: items.start(1)] + ", ".join(listed)
-        tail = sql[items.end(1) :]
-    else:
-        head, tail = "", sql
-    def replace(match: re.Match[str]) -> str:
-        return named.get(match[0]) or slot_expression(candidates.slot(match[0]))
-
-    head = _outside_quotes(head, lambda text: re.sub(r"\bA\d+\b", replace, text))
-    return head + _outside_quotes(tail, lambda text: re.sub(r"\bA\d+\b", replace, text))
-
-
-_RESERVED = {"select", "from", "where", "group", "order", "by", "limit", "and", "or", "not", "in", "is", "null", "end", "case", "when", "then", "else", "user", "to", "for", "on", "as", "at", "all", "any", "table", "default", "check", "time", "date", "timestamp", "primary", "offset", "using", "with", "union", "window", "desc", "asc", "do", "into", "only", "some", "true", "false", "having", "column", "create", "references"}  # fmt: skip
-
-
-def _outside_quotes(sql: str, change: Callable[[str], str]) -> str:
-    """Apply a change to the parts of a query that are not string literals."""
-    parts = re.split(r"('(?:[^']|'')*')", sql)
-    return "".join(part if index % 2 else change(part) for index, part in enumerate(parts))
+        names[handle] = name
+    return names
