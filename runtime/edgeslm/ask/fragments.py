@@ -1,7 +1,7 @@
 """From ranked shapes to patterns: the stretch of constant text that a question is about, and which shapes share it.
 
-"failed passwords" over `Failed password for <user> …` and `Failed password for invalid user <user> …` gives one pattern,
-`Failed password`, that both share. Knows nothing of handles or SQL.
+"failed passwords" over `Failed password for <user> …` and `Failed password for invalid user <user> …` gives one
+pattern, `Failed password`, that both share. Knows nothing of handles or SQL.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _TRIM = " \t,;:.!-–=([{<'\""
 
 @dataclass(frozen=True)
 class Fragment:
-    """Literal pieces to look for in order, the shape to show for it, how many sampled messages hold it, and its score."""
+    """Literal pieces to look for in order, the shape to show for it, how many sampled messages hold it, its score."""
 
     pieces: tuple[str, ...]
     shape: Shape
@@ -43,7 +43,7 @@ def choose_fragments(
 ) -> list[Fragment]:
     """At most `most` patterns for the best-ranked shapes, without two that select the same messages.
 
-    question_stems: stems of all words of the question; a pattern grows over neighbours that are among them ("time out").
+    question_stems: of all words of the question; a pattern grows over neighbours that are among them ("time out").
     """
     chosen: list[Fragment] = []
     floor = ranked[0].score * 0.3 if ranked else 0.0
@@ -60,9 +60,9 @@ def choose_fragments(
 def _fragment(one: RankedShape, profile: Profile, known: frozenset[str]) -> Fragment | None:
     places = [(word, place) for word, stem in one.matched.items() for place in one.shape.stem_words.get(stem, ())]
     if not places:
-        places = [("", (at, 0, len(part))) for at, part in enumerate(one.shape.parts) if isinstance(part, str) and part.strip(_TRIM)][:1]
-        if not places:
-            return None
+        places = _first_text(one.shape)
+    if not places:
+        return None
     by_part: dict[int, list[tuple[str, tuple[int, int, int]]]] = {}
     for word, place in places:
         by_part.setdefault(place[0], []).append((word, place))
@@ -85,13 +85,21 @@ def _fragment(one: RankedShape, profile: Profile, known: frozenset[str]) -> Frag
     return Fragment(texts, one.shape, count, one.score, frozenset(members), probe.window)
 
 
+def _first_text(shape: Shape) -> list[tuple[str, tuple[int, int, int]]]:
+    """The place of the first constant text that says something, for a shape that no word met; at most one."""
+    for at, part in enumerate(shape.parts):
+        if isinstance(part, str) and part.strip(_TRIM):
+            return [("", (at, 0, len(part)))]
+    return []
+
+
 def _piece(
     shape: Shape, found: Sequence[tuple[str, tuple[int, int, int]]], known: frozenset[str]
 ) -> tuple[str, int]:
     """The text from the first to the last matched word of a part, widened where it says too little by itself."""
     at = found[0][1][0]
     part = shape.parts[at]
-    assert isinstance(part, str)
+    assert isinstance(part, str), "matched words stand in constant text"
     start, end = min(place[1] for _, place in found), max(place[2] for _, place in found)
     distinct = {word for word, _ in found}
     grown = 0

@@ -4,7 +4,7 @@ One SELECT; the forms are those of docs/architecture.md, "The SQL the planner wr
 Invariant: each sentence of the grammar, once its handles are expanded, is one SELECT that DuckDB binds.
 """
 
-from edgeslm.ask.link import Candidates
+from edgeslm.ask.candidates import Candidates
 
 BUCKETS = ("second", "minute", "hour", "day", "week", "month")
 AGGREGATES = ("avg", "max", "min", "sum", "median")

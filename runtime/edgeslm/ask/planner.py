@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgeslm.ask.candidates import Candidates
 from edgeslm.ask.expand import expand
 from edgeslm.ask.grammar import build_grammar
-from edgeslm.ask.link import Candidates, link
+from edgeslm.ask.link import link
 from edgeslm.ask.profile import ColumnInfo, Profile, build_profile
 from edgeslm.ask.prompt import FINETUNE_NAME, chat_prompt, compact_prompt
 from edgeslm.ask.times import find_times

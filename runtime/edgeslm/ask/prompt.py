@@ -6,8 +6,8 @@ or the question is lower-cased in the compact form, so that no text can pose as 
 
 import re
 
+from edgeslm.ask.candidates import Candidates, ShapeHandle
 from edgeslm.ask.lexicon import split_words
-from edgeslm.ask.link import Candidates, ShapeHandle
 from edgeslm.ask.shapes import Slot
 
 WORDS_SHOWN = 18
