@@ -93,9 +93,7 @@ def _first_text(shape: Shape) -> list[tuple[str, tuple[int, int, int]]]:
     return []
 
 
-def _piece(
-    shape: Shape, found: Sequence[tuple[str, tuple[int, int, int]]], known: frozenset[str]
-) -> tuple[str, int]:
+def _piece(shape: Shape, found: Sequence[tuple[str, tuple[int, int, int]]], known: frozenset[str]) -> tuple[str, int]:
     """The text from the first to the last matched word of a part, widened where it says too little by itself."""
     at = found[0][1][0]
     part = shape.parts[at]

@@ -1,6 +1,6 @@
 """The GBNF grammar of a query over `logs`, made from the columns and handles there are; and nothing that is not there.
 
-One SELECT; the forms are those of docs/architecture.md, "The SQL the planner writes". The same grammar serves every model.
+One SELECT; the forms are those of docs/architecture.md, "The SQL the planner writes". The same for every model.
 Invariant: each sentence of the grammar, once its handles are expanded, is one SELECT that DuckDB binds.
 """
 
@@ -51,12 +51,8 @@ def build_grammar(candidates: Candidates) -> str:
     for number, name in enumerate(texts):
         starts.append(f"col-{number}")
         rules[f"col-{number}"] = _column_forms(name, numeric, _held(name, candidates))
-    return (
-        "\n".join(
-            [f'root ::= "SELECT " ({" | ".join(starts)})', *(f"{name} ::= {body}" for name, body in rules.items())]
-        )
-        + "\n"
-    )
+    root = f'root ::= "SELECT " ({" | ".join(starts)})'
+    return "\n".join([root, *(f"{name} ::= {body}" for name, body in rules.items())]) + "\n"
 
 
 def _held(name: str, candidates: Candidates) -> str:

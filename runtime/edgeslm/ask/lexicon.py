@@ -1,6 +1,6 @@
 """Words: how a text is cut into words, their stems, and which words may stand for one another.
 
-The data stands in lexicon.toml. This module knows nothing of logs, shapes or SQL; it never decides what a question means.
+The data stands in lexicon.toml. Knows nothing of logs, shapes or SQL; never decides what a question means.
 """
 
 import re
@@ -34,7 +34,8 @@ def locate_words(text: str) -> list[tuple[str, int, int]]:
         if "'" in whole or whole.islower() or whole.isdigit():
             words.append((whole.lower().strip("'"), base, chunk.end()))
         else:
-            words.extend((part.group().lower(), base + part.start(), base + part.end()) for part in _CAMEL.finditer(whole))
+            parts = _CAMEL.finditer(whole)
+            words.extend((part.group().lower(), base + part.start(), base + part.end()) for part in parts)
     return [word for word in words if word[0]]
 
 
@@ -78,7 +79,7 @@ def column_stems() -> frozenset[str]:
 
 @cache
 def _synonyms() -> dict[str, frozenset[str]]:
-    groups: list[str] = _data()["synonyms"]["groups"]  # type: ignore[index, call-overload]
+    groups: list[str] = _data()["synonyms"]["groups"]  # type: ignore[index]
     table: dict[str, set[str]] = {}
     for group in groups:
         members = {stem for word in group.split() for stem in stems(word)}

@@ -55,7 +55,7 @@ class Plan:
 def plan_question(
     question: str, logs: "LogSet", *, model_path: Path | None, now: datetime | None, threads: int | None = None
 ) -> Plan:
-    """Plan one question over opened logs. Raises PlanError where the model writes no query, ModelError for a bad model."""
+    """Plan one question over opened logs. Raises PlanError where the model writes none, ModelError for a bad model."""
     started = time.perf_counter()
     moment, source = _resolve_now(question, logs, now)
     profile = profile_logs(logs, question)
@@ -158,7 +158,8 @@ def _subject(handle_sql: str, candidates: Candidates) -> str:
         elif handle.startswith("V") and not words[0].startswith("A"):
             after.append(f"with {words[0]} {words[1]} {candidates.value(handle).columns.get(words[0], '')}")
         elif handle.startswith("T"):
-            after.append(candidates.times[handle].text if not candidates.times[handle].text[0].isdigit() else f"in {candidates.times[handle].text}")
+            text = candidates.times[handle].text
+            after.append(f"in {text}" if text[0].isdigit() else text)
         elif condition.endswith("IS NOT NULL"):
             continue
         else:

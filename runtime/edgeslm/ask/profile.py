@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
-from edgeslm.ask.shapes import Shape, mine_shapes
+from edgeslm.ask.shapes import Shape, Slot, mine_shapes
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "NOTICE", "WARN", "ERROR", "FATAL")
 NEVER_SHOWN = {"line_no", "line", "message", "level_text", "ts", "record", "source_line", "source"}
@@ -129,7 +130,8 @@ def build_profile(
 
 
 def _names_port(shape: Shape) -> bool:
+    pairs = pairwise(shape.parts)
     return any(
-        isinstance(before, str) and not isinstance(part, str) and part.numeric and before.rstrip().endswith(("port", ":"))
-        for before, part in zip(shape.parts, shape.parts[1:], strict=False)
+        isinstance(before, str) and isinstance(part, Slot) and part.numeric and before.rstrip().endswith(("port", ":"))
+        for before, part in pairs
     )

@@ -1,7 +1,7 @@
 """The prompt: what the planner reads. A compact form for our own model, and a chat form for any other GGUF.
 
-Both say the same: the view's columns, the candidates with their handles, the question. Everything that comes from the log
-or the question is lower-cased in the compact form, so that no text can pose as a handle or as SQL.
+Both say the same: the view's columns, the candidates with their handles, the question. Everything that comes from the
+log or the question is lower-cased in the compact form, so that no text can pose as a handle or as SQL.
 """
 
 import re
@@ -32,7 +32,7 @@ def _column_name(name: str, numeric: bool) -> str:
 
 
 def show_shape(handle: ShapeHandle, candidates: Candidates) -> str:
-    """A shape as words and slots around the pattern it is offered for: `failed password for <user> from <ip> port <port>`."""
+    """A shape as words and slots around its pattern: `failed password for <user> from <ip> took <A1#>`."""
     shown: list[str] = []
     focus = 0
     position = -1
@@ -64,18 +64,25 @@ def _display_words(text: str) -> list[str]:
 
 SYSTEM = """You turn a question about a log into one SQL query over the table logs. Write only the SQL.
 Columns: {columns}
-Use handles instead of literals. Message patterns: write message LIKE S1. Values: write column = V1, or line LIKE V1 for text anywhere in a line.
+Use handles instead of literals. Message patterns: write message LIKE S1. Values: write column = V1, or line LIKE V1 \
+for text anywhere in a line.
 Time ranges: write ts IN T1. Numbers: N1. A1, A2 are values inside messages and can be used like columns.
 Handles you may use:
 {handles}
-Examples: SELECT count(*) FROM logs WHERE message LIKE S1 ; SELECT ip, count(*) AS count FROM logs WHERE ip IS NOT NULL GROUP BY ip ORDER BY count DESC LIMIT N1 ;
-SELECT max(ts) FROM logs WHERE level = V1 ; SELECT line_no, line FROM logs WHERE app = V1 ; SELECT date_trunc('hour', ts) AS hour, count(*) AS count FROM logs GROUP BY hour ORDER BY hour"""
+Examples: SELECT count(*) FROM logs WHERE message LIKE S1 ; \
+SELECT ip, count(*) AS count FROM logs WHERE ip IS NOT NULL GROUP BY ip ORDER BY count DESC LIMIT N1 ;
+SELECT max(ts) FROM logs WHERE level = V1 ; SELECT line_no, line FROM logs WHERE app = V1 ; \
+SELECT date_trunc('hour', ts) AS hour, count(*) AS count FROM logs GROUP BY hour ORDER BY hour"""
 
 
 def chat_prompt(candidates: Candidates) -> tuple[str, str]:
     """System and user text for a general model."""
-    handles = [f"{shape.handle}: messages like {' … '.join(shape.fragment.pieces)!r} ({show_shape(shape, candidates)})" for shape in candidates.shapes]
-    handles += [f"{value.handle}: {value.text!r}, usable with {', '.join([*value.columns, 'line LIKE'])}" for value in candidates.values]
+    handles = []
+    for shape in candidates.shapes:
+        pieces = " … ".join(shape.fragment.pieces)
+        handles.append(f"{shape.handle}: messages like {pieces!r} ({show_shape(shape, candidates)})")
+    for value in candidates.values:
+        handles.append(f"{value.handle}: {value.text!r}, usable with {', '.join([*value.columns, 'line LIKE'])}")
     handles += [f"{handle}: {span.text}" for handle, span in candidates.times.items()]
     handles += [f"{handle}: {number}" for handle, number in candidates.numbers.items()]
     columns = ", ".join(["ts", "line_no", "line", "message", *(column.name for column in candidates.columns)])

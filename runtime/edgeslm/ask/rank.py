@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Protocol
 
 from rapidfuzz import fuzz, process
@@ -32,14 +33,19 @@ class RankedShape:
 class ShapeRanker(Protocol):
     """What the planner needs of a ranker: shapes in falling order of fitness for the content words of a question."""
 
-    def rank(self, words: Sequence[str], profile: Profile, bonus: dict[int, float], light: set[str]) -> list[RankedShape]: ...
+    def rank(
+        self, words: Sequence[str], profile: Profile, bonus: dict[int, float], light: set[str]
+    ) -> list[RankedShape]: ...
 
 
 class LexicalRanker:
     """Ranks by shared stems, weighted by rarity in the log, with synonyms, prefixes and typos at a discount."""
 
-    def rank(self, words: Sequence[str], profile: Profile, bonus: dict[int, float], light: set[str]) -> list[RankedShape]:
+    def rank(
+        self, words: Sequence[str], profile: Profile, bonus: dict[int, float], light: set[str]
+    ) -> list[RankedShape]:
         """words: the question's content words. bonus: id(shape) -> extra score, from values found in its slots.
+
         light: words that already stand for a value of a column and count for little here.
         """
         frequency, total = profile.stem_frequency, max(1, len(profile.shapes))
@@ -80,9 +86,10 @@ class LexicalRanker:
 
 
 _COLUMN_OF = {
-    "ip": "ip", "address": "ip", "user": "user", "usernam": "user", "host": "host", "hostnam": "host", "machin": "host", "server": "host",
-    "port": "port", "process": "app", "program": "app", "pid": "pid", "compon": "component", "class": "component", "level": "level",
-    "status": "status", "path": "path", "url": "path", "thread": "thread", "method": "method", "servic": "app",
+    "ip": "ip", "address": "ip", "user": "user", "usernam": "user", "host": "host", "hostnam": "host",
+    "machin": "host", "server": "host", "port": "port", "process": "app", "program": "app", "pid": "pid",
+    "compon": "component", "class": "component", "level": "level", "status": "status", "path": "path", "url": "path",
+    "thread": "thread", "method": "method", "servic": "app",
 }  # fmt: skip
 
 
@@ -117,7 +124,7 @@ def _near_stems(word: str, known: tuple[str, ...]) -> list[tuple[str, float]]:
 def _adjacent(stems_in_order: list[str], shape: Shape) -> int:
     """How many neighbouring question words also stand next to each other in the shape."""
     pairs = 0
-    for left, right in zip(stems_in_order, stems_in_order[1:], strict=False):
+    for left, right in pairwise(stems_in_order):
         for part, _, end in shape.stem_words.get(left, ()):
             if any(part == other and 0 <= start - end <= 3 for other, start, _ in shape.stem_words.get(right, ())):
                 pairs += 1

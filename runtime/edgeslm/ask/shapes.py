@@ -26,11 +26,23 @@ _KINDS: list[tuple[str, str]] = [
     ("date", r"\b\d{4}[-/]\d\d?[-/]\d\d?\b"),
     ("clock", r"\b\d\d?:\d\d:\d\d(?:[.,]\d+)?\b"),
     ("hex", r"\b0[xX][0-9a-fA-F]+\b"),
-    ("path", r"(?<![\w/.:])(?!/\d+\.\d+\.\d+)(?:/[\w.@%+~,:=-]+){2,}/?|(?<![\w/.:])(?!/\d+\.\d+\.\d+)/[\w.@%+~-]{3,}|\b[A-Za-z]:\\[^\s\"'<>|]+"),
-    ("user", r"(?<=\bfor invalid user )[^\s:;,\]\[]+(?= from)|(?<=\binvalid user )[^\s:;,\]\[]+|(?<=\bInvalid user )[^\s:;,\]\[]+"
-             r"|(?<=\bfor user )[^\s:;,\]\[()]+|(?<=\buser=)[^\s:;,\]\[()]+|(?<=\bfor )(?!invalid user|user )[^\s:;,\]\[()]+(?= from (?:\d|[\w.]+\.))"),
+    (
+        "path",
+        r"(?<![\w/.:])(?!/\d+\.\d+\.\d+)(?:/[\w.@%+~,:=-]+){2,}/?"
+        r"|(?<![\w/.:])(?!/\d+\.\d+\.\d+)/[\w.@%+~-]{3,}|\b[A-Za-z]:\\[^\s\"'<>|]+",
+    ),
+    (
+        "user",
+        r"(?<=\bfor invalid user )[^\s:;,\]\[]+(?= from)|(?<=\binvalid user )[^\s:;,\]\[]+"
+        r"|(?<=\bInvalid user )[^\s:;,\]\[]+|(?<=\bfor user )[^\s:;,\]\[()]+|(?<=\buser=)[^\s:;,\]\[()]+"
+        r"|(?<=\bfor )(?!invalid user|user )[^\s:;,\]\[()]+(?= from (?:\d|[\w.]+\.))",
+    ),
     ("id", r"\b(?=[\w.-]*\d)(?=[\w.-]*[A-Za-z_])[A-Za-z0-9_][\w-]*(?:\.[\w-]+)*\b"),
-    ("num", r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w])|(?<=[=(:,])-?\d+(?:\.\d+)?|(?<![\w.])-?\d+(?:\.\d+)?(?=[A-Za-z%]{1,12}\b)"),
+    (
+        "num",
+        r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w])|(?<=[=(:,])-?\d+(?:\.\d+)?"
+        r"|(?<![\w.])-?\d+(?:\.\d+)?(?=[A-Za-z%]{1,12}\b)",
+    ),
 ]
 _MASK = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _KINDS))
 _NUMBER_UNIT = re.compile(r"^(-?\d+(?:\.\d+)?)([A-Za-z%]{1,5})$")
@@ -48,7 +60,7 @@ _TOKEN = re.compile(r"\s+|\w+|[^\w\s]")
 
 @dataclass
 class Slot:
-    """A place in a shape where messages differ. kind: ip, num, hex, path, user, id, word, …; values: what was seen there."""
+    """A place in a shape where messages differ. kind: ip, num, hex, path, user, id, word, …; values: seen there."""
 
     kind: str
     values: Counter[str] = field(default_factory=Counter)
@@ -102,7 +114,8 @@ class Shape:
                 if len(part) > 28:
                     cut = part[-28:]
                     space = re.search(r"[\s,;]", cut)
-                    part, anchored = (cut[space.start() :] if space and space.end() < len(cut) - 3 else cut), False
+                    part = cut[space.start() :] if space and space.end() < len(cut) - 3 else cut
+                    anchored = False
                 before.insert(0, re.escape(part))
                 if len(re.findall(r"[A-Za-z]", part)) >= 3:
                     anchored = False
@@ -110,7 +123,9 @@ class Shape:
             else:
                 before.insert(0, _value_pattern(part, greedy=False))
         after = self.parts[at + 1] if at + 1 < len(self.parts) else ""
-        follow = re.escape(after[:1]) if isinstance(after, str) and after else ("$" if at + 1 == len(self.parts) else "")
+        follow = "$" if at + 1 == len(self.parts) else ""
+        if isinstance(after, str) and after:
+            follow = re.escape(after[:1])
         head = "^" if anchored else ""
         return _re2(f"{head}{''.join(before)}({_value_pattern(slot, greedy=not follow)}){follow}")
 
@@ -152,8 +167,8 @@ def mine_shapes(records: Iterable[dict[str, object]], columns: Iterable[str] = (
     """The shapes of a sample's messages, most frequent first.
 
     records: dicts with `message` and other columns. columns: which columns' values to count per shape.
-    Similar to Drain (He et al. 2017) without its fixed-depth tree: values are masked by kind, then a word's place becomes a
-    slot where at least MIN_DISTINCT words were seen in otherwise equal messages.
+    Similar to Drain (He et al. 2017) without its fixed-depth tree: values are masked by kind, then a word's place
+    becomes a slot where at least MIN_DISTINCT words were seen in otherwise equal messages.
     """
     wanted = list(columns)
     rows: list[tuple[str, dict[str, object]]] = [

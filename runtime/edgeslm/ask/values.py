@@ -17,11 +17,13 @@ LEVEL_WORDS = {word: level for level, words in _LEVELS.items() for word in words
 LEVEL_LETTERS = {"V": "TRACE", "D": "DEBUG", "I": "INFO", "W": "WARN", "E": "ERROR", "F": "FATAL"}
 _COMMON = [word for words in _LEVELS.values() for word in words.split() if len(word) > 4]
 _VALUE = re.compile(r"(?=.*\d)(?=.*[A-Za-z_./:-]).+|.*[_/\\=@$].*|\w+(?:\.\w+)+|\w+::\w+|\w+-\w+-[\w-]+")
+_MEASURE = re.compile(r"\d+(?:st|nd|rd|th|s|ms|am|pm|%|min|h|d|hrs?|kb|mb|gb|x)|[a-z]+-[a-z]+", re.I)  # or a compound
+_MEASURE = re.compile(r"\d+(?:st|nd|rd|th|s|ms|am|pm|%|min|h|d|hrs?|kb|mb|gb|x)|[a-z]+-[a-z]+", re.I)  # or a compound
 
 
 def looks_like_value(text: str) -> bool:
     """An address, path, identifier or dotted name rather than a word."""
-    return len(text) > 3 and bool(_VALUE.fullmatch(text)) and not re.fullmatch(r"\d+(?:st|nd|rd|th|s|ms|am|pm|%|min|h|d|hrs?|kb|mb|gb|x)|[a-z]+-[a-z]+", text, re.I)  # fmt: skip
+    return len(text) > 3 and bool(_VALUE.fullmatch(text)) and not _MEASURE.fullmatch(text)
 
 
 def nearest_level(word: str) -> str | None:
