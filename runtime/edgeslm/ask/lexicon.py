@@ -66,6 +66,12 @@ def stop_words() -> frozenset[str]:
 
 
 @cache
+def filler_words() -> frozenset[str]:
+    """Words that often stand in a question without naming anything in the log."""
+    return frozenset(str(_data()["filler"]).split())
+
+
+@cache
 def column_words() -> frozenset[str]:
     """Words that mostly name a column rather than an event."""
     return frozenset(str(_data()["column_words"]).split())

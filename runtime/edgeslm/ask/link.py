@@ -22,7 +22,7 @@ from edgeslm.ask.candidates import (
 )
 from edgeslm.ask.find_values import EDGES, blank_out, find_numbers, find_values, strip_edges
 from edgeslm.ask.fragments import choose_fragments
-from edgeslm.ask.lexicon import column_stems, content_words, split_words, stems, stop_words
+from edgeslm.ask.lexicon import column_stems, content_words, filler_words, split_words, stems, stop_words
 from edgeslm.ask.profile import Profile
 from edgeslm.ask.rank import LexicalRanker, RankedShape, ShapeRanker
 from edgeslm.ask.shapes import Slot
@@ -36,6 +36,7 @@ __all__ = [
 _GENERIC = set(
     "requests request recently common often codes ids events event logs file times per problem problems".split()
 )
+_CODE_LABELS = ("status:", "status", "code:", "code")
 _JOINING = set("of the a to in out for on".split())
 _NO_LABEL = set("for to from in on of at is the with by a and".split())
 _LEAST_COVERAGE = 0.35  # share of the question's weight below which the best shape says nothing about its words
@@ -96,6 +97,10 @@ def _rank(words: list[str], values: list[ValueHandle], profile: Profile, ranker:
             continue
         for shape, _ in profile.slot_index.get(value.text.casefold(), ()):
             bonus[id(shape)] = max(bonus.get(id(shape), 0.0), 0.8)
+        if not value.columns and value.text.isdigit() and 100 <= int(value.text) <= 599:
+            for shape in profile.shapes:
+                if any(part.rstrip().endswith(_CODE_LABELS) for part in shape.literals()):
+                    bonus.setdefault(id(shape), 0.6)
     return ranker.rank(words, profile, bonus, light)
 
 
@@ -173,9 +178,9 @@ def _unlinked_phrase(text: str, matched: set[str], coverage: float) -> tuple[int
     ]
 
     def says_something(word: str) -> bool:
-        if len(word) < 2 or not word[0].isalpha() or word in stop_words() or word in matched or word in _GENERIC:
+        if len(word) < 2 or not word[0].isalpha() or word in stop_words() or word in matched:
             return False
-        return not column_stems() & set(stems(word))
+        return word not in _GENERIC and word not in filler_words() and not column_stems() & set(stems(word))
 
     content = [number for number, (_, _, word) in enumerate(tokens) if says_something(word)]
     if not content:
