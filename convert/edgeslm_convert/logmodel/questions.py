@@ -23,9 +23,9 @@ Ref = tuple[Any, ...]
 
 NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine", 10: "ten", 12: "twelve", 15: "fifteen", 20: "twenty"}
 WEIGHTS = {
-    "count": 16, "lines": 9, "first_time": 5, "last_time": 7, "when_time": 3, "distinct_count": 7, "distinct_list": 10, "value": 3, "share": 2,
-    "exists": 5, "count_mention": 3, "lines_mention": 4, "lines_first": 2, "lines_last": 3, "compare_two": 2, "count_not": 3, "per_group_count_one": 3,
-    "top_n": 8, "top_one": 7, "bottom_n": 1, "rank_all": 7, "series": 9, "busiest_one": 4, "busiest_n": 3, "quietest_one": 1, "series_distinct": 1,
+    "count": 13, "lines": 9, "first_time": 5, "last_time": 7, "when_time": 3, "distinct_count": 8, "distinct_list": 24, "value": 6, "share": 2,
+    "exists": 9, "count_mention": 3, "lines_mention": 4, "lines_first": 2, "lines_last": 3, "compare_two": 2, "count_not": 3, "per_group_count_one": 3,
+    "top_n": 9, "top_one": 8, "bottom_n": 1, "rank_all": 7, "series": 9, "busiest_one": 4, "busiest_n": 3, "quietest_one": 1, "series_distinct": 1,
     "avg_num": 3, "max_num": 4, "min_num": 2, "sum_num": 2, "median_num": 1, "avg_per_group": 1, "top_by_num": 2, "argmax": 3, "argmin": 1,
     "count_num_gt": 2, "count_num_lt": 1, "list_num_gt": 1, "list_num_lt": 1, "lines_num_gt": 1, "having": 2, "duration": 2, "between_events": 2,
     "gap": 2, "first_value": 2, "last_value": 2, "distinct_per_group": 1, "top_distinct": 1,
@@ -283,9 +283,9 @@ class Asker:
             for slot, kind in self.log.templates[at].slot_types().items():
                 base = kind.split(" ")[0]
                 if base in ("ip", "user", "path", "url", "mac", "uuid", "email") or base not in ("int", "float"):
-                    options += [("slot", at, slot)] * 4
+                    options += [("slot", at, slot)] * 9
                 elif slot in self.log.templates[at].slots:
-                    options.append(("slot", at, slot))
+                    options += [("slot", at, slot)] * 3
         else:
             options += [("col", name) for name in ("ip", "user") if name in self.entities and name not in self.log.columns] * 3
         options = [ref for ref in options if ref != but]
@@ -316,6 +316,8 @@ class Asker:
             subject = _Subject("lines", "line", [("S", at, False)], at, everything=True)
         elif intent in ("count_mention", "lines_mention"):
             subject = _Subject("lines", "line", [])
+        elif intent in ("count", "exists", "lines") and rng.random() < (0.3 if intent == "exists" else 0.1):
+            subject = self._absent_subject()
         else:
             subject = self._subject(event=intent in ("first_time", "last_time", "when_time", "value", "between_events") and rng.random() < 0.8)
         if any(cond[0] == "ABSENT" for cond in subject.conds) and intent not in ("count", "exists", "lines", "first_time", "last_time", "series"):
