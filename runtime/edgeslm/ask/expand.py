@@ -17,6 +17,7 @@ _HANDLES = re.compile(
     r"|\b(?P<column>\w+) (?P<operator>=|<>|>=|<=|<|>) (?P<value>V\d+)\b"
     r"|\b(?P<slot>A\d+)\b|\b(?P<number>N\d+)\b"
 )
+_AGGREGATE = re.compile(r"^(SELECT (?:(avg|max|min|sum|median)\(|count\((DISTINCT) )(A\d+)\))(?= FROM )")
 _ITEMS = re.compile(r"^SELECT (?:DISTINCT )?(.*?) FROM ", re.S)
 # Columns of every view, listed or not, and names that planned queries use: a result's column must not hide them.
 _OWN_NAMES = NEVER_SHOWN | ENTITY_SLOTS | {"port", "host", "app", "pid", "level", "count", "value"}
@@ -46,6 +47,7 @@ def like(column: str, pieces: tuple[str, ...], *, ignore_case: bool = False) -> 
 def expand(sql: str, candidates: Candidates) -> str:
     """Replace every handle of a planned query. Raises PlanError for a handle that was not offered."""
     try:
+        sql = _AGGREGATE.sub(lambda match: f"{match[1]} AS {_aggregate_name(match, candidates)}", sql)
         names = _name_slots(sql, candidates)
         return _HANDLES.sub(lambda match: _expand_one(match, names, candidates), sql)
     except (KeyError, StopIteration) as missing:
@@ -73,6 +75,12 @@ def _expand_one(match: re.Match[str], names: dict[str, str], candidates: Candida
     return _slot(handle, names, candidates)
 
 
+def _aggregate_name(match: re.Match[str], candidates: Candidates) -> str:
+    """A heading for an aggregate over a slot: `avg_time`, `distinct_state`."""
+    label = re.sub(r"\W+", "_", candidates.slot(match[4]).name).strip("_").lower() or "value"
+    return f"{match[2] or 'distinct'}_{label}"
+
+
 def _is_item(match: re.Match[str], start: int, end: int) -> bool:
     """The match is a whole item of the select list, which goes from start to end."""
     before, after = match.string[start : match.start()], match.string[match.end() : end]
@@ -88,7 +96,8 @@ def _negate(negation: str | None, condition: str) -> str:
 
 
 def _text_condition(value: ValueHandle) -> str:
-    return like("line", (value.text,), ignore_case=not value.exact_case)
+    pieces = tuple(piece.strip() for piece in re.split(r"…|\.\.\.", value.text) if piece.strip()) or (value.text,)
+    return like("line", pieces, ignore_case=not value.exact_case)
 
 
 def _comparison(column: str, shown: str, operator: str, value: ValueHandle, candidates: Candidates) -> str:
