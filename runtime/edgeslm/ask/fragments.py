@@ -4,6 +4,7 @@
 pattern, `Failed password`, that both share. Knows nothing of handles or SQL.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from edgeslm.ask.shapes import Shape
 
 LONG_WORD = 10  # characters of a word that stands for itself: getaddrinfo
 LONGEST_PIECE = 48
+_NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.])")
 _TRIM = " \t,;:.!-–=([{<'\""
 
 
@@ -127,4 +129,11 @@ def _widen(part: str, start: int, end: int) -> tuple[int, int]:
         low += 1
     while end < high < len(part) and part[high].isalnum():
         high -= 1
+    # A number that happens to be the same in the whole sample (`status: 200`) is not what the question is about.
+    for number in _NUMBER.finditer(part):
+        if low <= number.start() and number.end() <= start:
+            low = number.end()
+        elif end <= number.start() < high:
+            high = number.start()
+            break
     return low, high
