@@ -45,6 +45,11 @@ _KINDS: list[tuple[str, str]] = [
     ),
 ]
 _MASK = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _KINDS))
+# Each value holds one of these signs, or begins right after such words; most of a message holds none and is not searched
+# with the slow pattern above. A mac or uuid may be of letters alone.
+_HINT = re.compile(r"[\d/@\\]|(?<=user[ =])|(?<=for )|[a-fA-F]{2}[:-][a-fA-F]{2}[:-]|[a-fA-F]{4}-[a-fA-F]{4}-")
+_ALL_ONES = str.maketrans("023456789", "111111111")
+_DIGIT = re.compile(r"[0-9]")
 _NUMBER_UNIT = re.compile(r"^(-?\d+(?:\.\d+)?)([A-Za-z%]{1,5})$")
 _VALUE_PATTERN = {
     "ip": r"\d+\.\d+\.\d+\.\d+",
@@ -141,26 +146,58 @@ def _re2(pattern: str) -> str:
     return pattern.replace(r"\ ", " ").replace(r"\-", "-").replace(r"\#", "#").replace(r"\&", "&").replace(r"\~", "~")
 
 
-def _mask(message: str) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
-    """Cut a message into tokens where values became `\\0kind`; returns tokens and (kind, value) in order."""
-    tokens: list[str] = []
-    values: list[tuple[str, str]] = []
-    end = 0
-    for found in _MASK.finditer(message):
-        if found.end() == found.start():
-            continue
-        tokens.extend(_TOKEN.findall(message[end : found.start()]))
-        kind, value = found.lastgroup or "id", found.group()
-        unit = _NUMBER_UNIT.match(value) if kind == "id" else None
-        if unit:
-            tokens.extend(["\0num", unit.group(2)])
-            values.append(("num", unit.group(1)))
-        else:
-            tokens.append(f"\0{kind}")
-            values.append((kind, value))
-        end = found.end()
-    tokens.extend(_TOKEN.findall(message[end:]))
-    return tuple(tokens), tuple(values)
+_Tokens = tuple[str, ...]
+_Values = tuple[tuple[str, str], ...]
+_Spans = list[tuple[str, int, int]]
+
+
+class _Masker:
+    """Cuts messages into tokens where values became `\\0kind`, and keeps what one message has in common with another.
+
+    Messages that differ in their digits only have their values at the same places: no kind but hex tells digits apart.
+    """
+
+    def __init__(self) -> None:
+        self._constants: dict[str, list[str]] = {}
+        self._known: dict[str, tuple[_Tokens, _Spans]] = {}
+
+    def mask(self, message: str) -> tuple[_Tokens, _Values]:
+        """The tokens of a message, and its values as (kind, value) in order."""
+        key = message.translate(_ALL_ONES)
+        known = self._known.get(key)
+        if known is None:
+            known = self._cut(message)
+            if "1x" not in key and "1X" not in key and not any(_DIGIT.search(token) for token in known[0]):
+                self._known[key] = known
+        tokens, spans = known
+        return tokens, tuple((kind, message[start:end]) for kind, start, end in spans)
+
+    def _cut(self, message: str) -> tuple[_Tokens, _Spans]:
+        tokens: list[str] = []
+        spans: _Spans = []
+        end = 0
+        while hint := _HINT.search(message, end):
+            # The value may begin before its sign, but in the same word.
+            found = _MASK.search(message, max(end, message.rfind(" ", end, hint.start()) + 1))
+            if found is None:
+                break
+            tokens += self._constant(message[end : found.start()])
+            kind, (start, end) = found.lastgroup or "id", found.span()
+            unit = _NUMBER_UNIT.match(found.group()) if kind == "id" else None
+            if unit:
+                tokens += ["\0num", unit.group(2)]
+                spans.append(("num", start, start + unit.end(1)))
+            else:
+                tokens.append(f"\0{kind}")
+                spans.append((kind, start, end))
+        tokens += self._constant(message[end:])
+        return tuple(tokens), spans
+
+    def _constant(self, text: str) -> list[str]:
+        known = self._constants.get(text)
+        if known is None:
+            known = self._constants[text] = _TOKEN.findall(text)
+        return known
 
 
 def mine_shapes(records: Iterable[dict[str, object]], columns: Iterable[str] = ()) -> list[Shape]:
@@ -172,12 +209,13 @@ def mine_shapes(records: Iterable[dict[str, object]], columns: Iterable[str] = (
     """
     wanted = list(columns)
     rows: list[tuple[str, dict[str, object]]] = [
-        (str(record["message"])[:MAX_MESSAGE], record) for record in records if record.get("message")
+        # NUL marks a value among the tokens; a message is looked at up to its first.
+        (str(record["message"])[:MAX_MESSAGE].partition("\0")[0], record)
+        for record in records
+        if record.get("message")
     ]
-    masked: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {}
-    for message, _ in rows:
-        if message not in masked:
-            masked[message] = _mask(message)
+    masker = _Masker()
+    masked = {message: masker.mask(message) for message in dict.fromkeys(message for message, _ in rows)}
     wild = _wild_places({tokens for tokens, _ in masked.values()})
     groups: dict[tuple[str, ...], list[tuple[str, dict[str, object]]]] = defaultdict(list)
     for message, record in rows:
@@ -214,24 +252,23 @@ def _wild_places(templates: set[tuple[str, ...]]) -> dict[tuple[str, ...], tuple
 def _shape(
     key: tuple[str, ...],
     members: list[tuple[str, dict[str, object]]],
-    masked: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]],
+    masked: dict[str, tuple[_Tokens, _Values]],
     wanted: list[str],
 ) -> Shape:
-    slots = [Slot(token[1:]) for token in key if token.startswith("\0")]
+    places = [at for at, token in enumerate(key) if token.startswith("\0")]
+    seen: list[dict[str, int]] = [{} for _ in places]
     counts = Counter(message for message, _ in members)
     for message, times in counts.items():
         tokens, values = masked[message]
-        position = at_value = 0
-        for token, own in zip(key, tokens, strict=True):
-            if token.startswith("\0"):
-                if own.startswith("\0"):
-                    value = values[at_value][1]
-                    at_value += 1
-                else:
-                    value = own
-                if len(slots[position].values) < _MAX_VALUES:
-                    slots[position].values[value] += times
-                position += 1
+        at_value = 0
+        for at, own_values in zip(places, seen, strict=True):
+            value = tokens[at]
+            if value[0] == "\0":
+                value = values[at_value][1]
+                at_value += 1
+            if len(own_values) < _MAX_VALUES:
+                own_values[value] = own_values.get(value, 0) + times
+    slots = [Slot(key[at][1:], Counter(held)) for at, held in zip(places, seen, strict=True)]
     parts: list[str | Slot] = []
     position = 0
     for token in key:
