@@ -1,4 +1,4 @@
-"""The commands of the convert room: making the log model. They parse, call and print; torch is imported when one needs it."""
+"""The commands of the convert room, which make the log model. They parse, call and print; torch is imported when used."""
 
 import json
 from pathlib import Path
@@ -38,8 +38,12 @@ def train_tokenizer(pairs: Path, out: Path, vocabulary: int) -> None:
 @click.option("--pairs", type=_path, required=True)
 @click.option("--held-out", type=_path, required=True, help="Pairs made with make-pairs --held-out.")
 @click.option("--tokenizer", type=_path, required=True)
-@click.option("--out", type=_path, required=True, help="Folder for checkpoint, log and model; a rerun goes on from there.")
-@click.option("--encoder", type=_path, help="Folder of all-MiniLM-L6-v2, whose word embeddings the planner starts from.")
+@click.option(
+    "--out", type=_path, required=True, help="Folder for checkpoint, log and model; a rerun goes on from there."
+)
+@click.option(
+    "--encoder", type=_path, help="Folder of all-MiniLM-L6-v2, whose word embeddings the planner starts from."
+)
 @click.option("--minutes", type=float, help="Wall time to lay the schedule out for, instead of the recipe's.")
 def train_planner(
     recipe: Path, pairs: Path, held_out: Path, tokenizer: Path, out: Path, encoder: Path | None, minutes: float | None

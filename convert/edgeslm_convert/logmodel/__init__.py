@@ -1,1 +1,1 @@
-"""The log model: its simulated logs, its questions, its tokenizer and its training. Nothing here is needed to ask a question."""
+"""The log model: its simulated logs, questions, tokenizer and training. Nothing here is needed to ask a question."""

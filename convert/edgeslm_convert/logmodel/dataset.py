@@ -16,7 +16,7 @@ LONGEST = 384
 
 @dataclass
 class Tokenized:
-    """ids: all tokens one after the other; starts: [n + 1]; answers: [n] where each pair's SQL begins, from its start."""
+    """ids: all tokens, one after the other; starts: [n + 1]; answers: [n], where each pair's SQL begins within it."""
 
     ids: numpy.ndarray
     starts: numpy.ndarray
@@ -37,13 +37,15 @@ def tokenize_pairs(pairs: Path, tokenizer: Path, *, limit: int | None = None) ->
         queries.append(pair["sql"])
         if limit and len(prompts) >= limit:
             break
-    for prompt, query in zip(processor.encode(prompts, num_threads=2), processor.encode(queries, num_threads=2), strict=True):
+    encoded = (processor.encode(texts, num_threads=2) for texts in (prompts, queries))
+    for prompt, query in zip(*encoded, strict=True):
         if len(prompt) + len(query) + 2 > LONGEST:
             continue
         ids += [BOS, *prompt, *query, EOS]
         starts.append(len(ids))
         answers.append(len(prompt) + 1)
-    return Tokenized(numpy.array(ids, numpy.uint16), numpy.array(starts, numpy.int64), numpy.array(answers, numpy.int64))
+    offsets = (numpy.array(numbers, numpy.int64) for numbers in (starts, answers))
+    return Tokenized(numpy.array(ids, numpy.uint16), *offsets)
 
 
 def batches(data: Tokenized, *, tokens: int, seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

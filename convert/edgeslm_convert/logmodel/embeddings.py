@@ -1,4 +1,4 @@
-"""Token embeddings to start from: the word embeddings of all-MiniLM-L6-v2 (Apache-2.0), projected to the planner's width.
+"""Token embeddings to start from: those of all-MiniLM-L6-v2 (Apache-2.0), projected to the planner's width.
 
 They bring synonyms along that no small generator can teach. Everything else of the planner starts at random.
 """
@@ -11,10 +11,13 @@ import torch
 from safetensors.torch import load_file
 
 
-def projected_embeddings(checkpoint: Path, tokenizer: Path, width: int, *, scale: float = 0.05, seed: int = 1) -> torch.Tensor:
-    """[vocabulary, width]: each piece's word embedding under the first principal axes; random where the encoder has no such word.
+def projected_embeddings(
+    checkpoint: Path, tokenizer: Path, width: int, *, scale: float = 0.05, seed: int = 1
+) -> torch.Tensor:
+    """[vocabulary, width]: each piece's word embedding under the first principal axes; random for an unknown word.
 
-    checkpoint: folder with the encoder's model.safetensors and vocab.txt or tokenizer.json. scale: standard deviation of the result.
+    checkpoint: folder with the encoder's model.safetensors and vocab.txt or tokenizer.json. scale: standard deviation
+    of the result.
     """
     weights = load_file(checkpoint / "model.safetensors")
     name = next(key for key in weights if key.endswith("embeddings.word_embeddings.weight"))
@@ -26,7 +29,8 @@ def projected_embeddings(checkpoint: Path, tokenizer: Path, width: int, *, scale
     for at in range(processor.get_piece_size()):
         piece = processor.id_to_piece(at)
         text = piece.lstrip("▁").lower()
-        found = words.get(text) if piece.startswith("▁") or not text.isalpha() else words.get(f"##{text}", words.get(text))
+        inside = not piece.startswith("▁") and text.isalpha()
+        found = words.get(f"##{text}", words.get(text)) if inside else words.get(text)
         if found is not None and text:
             known[at] = table[found]
     stacked = torch.stack(list(known.values()))
@@ -41,5 +45,6 @@ def projected_embeddings(checkpoint: Path, tokenizer: Path, width: int, *, scale
 def _vocabulary(checkpoint: Path) -> list[str]:
     if (checkpoint / "vocab.txt").exists():
         return (checkpoint / "vocab.txt").read_text(encoding="utf-8").splitlines()
-    vocabulary: dict[str, int] = json.loads((checkpoint / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
+    tokenizer = json.loads((checkpoint / "tokenizer.json").read_text(encoding="utf-8"))
+    vocabulary: dict[str, int] = tokenizer["model"]["vocab"]
     return sorted(vocabulary, key=lambda word: vocabulary[word])

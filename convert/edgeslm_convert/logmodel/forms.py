@@ -1,7 +1,14 @@
-"""The SQL of each intent, in symbols. {W} is the WHERE clause, {C} a column, {D} a second one, {X} a number column, {B} a bucket."""
+"""The SQL of each intent, in symbols, which pair.py replaces by handles.
+
+{W} is the WHERE clause, {C} a column, {D} a second one, {X} a column of numbers, {B} a bucket. {W!C} leaves out lines
+without the column; {W>} and {W<} compare the numbers.
+"""
 
 _RANK = "SELECT {C}, count(*) AS count FROM logs{W!C} GROUP BY {C}"
-_SERIES = "SELECT date_trunc('{B}', ts) AS {B}, count(*) AS count FROM logs{W} GROUP BY {B}"
+_BUCKET = "date_trunc('{B}', ts) AS {B}"
+_SERIES = f"SELECT {_BUCKET}, count(*) AS count FROM logs{{W}} GROUP BY {{B}}"
+_PER_GROUP = "SELECT {C}, count(DISTINCT {D}) AS count FROM logs{W!C} GROUP BY {C} ORDER BY count DESC"
+_FIRST = "min(ts) FILTER (WHERE {first})"
 
 SQL_FORMS = {
     "count": "SELECT count(*) FROM logs{W}",
@@ -30,7 +37,7 @@ SQL_FORMS = {
     "busiest_one": f"{_SERIES} ORDER BY count DESC LIMIT 1",
     "busiest_n": f"{_SERIES} ORDER BY count DESC LIMIT {{N}}",
     "quietest_one": f"{_SERIES} ORDER BY count ASC LIMIT 1",
-    "series_distinct": "SELECT date_trunc('{B}', ts) AS {B}, count(DISTINCT {C}) AS count FROM logs{W} GROUP BY {B} ORDER BY {B}",
+    "series_distinct": f"SELECT {_BUCKET}, count(DISTINCT {{C}}) AS count FROM logs{{W}} GROUP BY {{B}} ORDER BY {{B}}",
     "avg_num": "SELECT avg({X}) FROM logs{W}",
     "max_num": "SELECT max({X}) FROM logs{W}",
     "min_num": "SELECT min({X}) FROM logs{W}",
@@ -46,10 +53,10 @@ SQL_FORMS = {
     "list_num_lt": "SELECT DISTINCT {C} FROM logs{W<!C}",
     "lines_num_gt": "SELECT line_no, line FROM logs{W>}",
     "duration": "SELECT epoch(max(ts)) - epoch(min(ts)) FROM logs{W}",
-    "between_events": "SELECT epoch(min(ts) FILTER (WHERE {second})) - epoch(min(ts) FILTER (WHERE {first})) FROM logs{W}",
+    "between_events": f"SELECT epoch(min(ts) FILTER (WHERE {{second}})) - epoch({_FIRST}) FROM logs{{W}}",
     "gap": "SELECT max(gap) FROM (SELECT epoch(ts) - epoch(lag(ts) OVER (ORDER BY ts)) AS gap FROM logs{W})",
     "first_value": "SELECT {C} FROM logs{W!C} ORDER BY ts LIMIT 1",
     "last_value": "SELECT {C} FROM logs{W!C} ORDER BY ts DESC LIMIT 1",
-    "distinct_per_group": "SELECT {C}, count(DISTINCT {D}) AS count FROM logs{W!C} GROUP BY {C} ORDER BY count DESC",
-    "top_distinct": "SELECT {C}, count(DISTINCT {D}) AS count FROM logs{W!C} GROUP BY {C} ORDER BY count DESC LIMIT 1",
+    "distinct_per_group": _PER_GROUP,
+    "top_distinct": f"{_PER_GROUP} LIMIT 1",
 }

@@ -1,8 +1,10 @@
-"""Writes training pairs as JSON lines, in many processes, from one seed. A shard is written beside its name and moved into place."""
+"""Writes training pairs as JSON lines, in many processes, from one seed.
+
+A shard is written beside its name and moved into place, so a shard that is there is whole.
+"""
 
 import json
 import multiprocessing
-import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +17,9 @@ LOGS_PER_SHARD = 100
 
 
 def write_pairs(out: Path, *, logs: int, seed: int, workers: int, holdout: bool | None = False) -> int:
-    """Make pairs of `logs` simulated logs into out/NNNNN.jsonl; shards that are there are kept. Returns the number of pairs.
+    """Make pairs of `logs` simulated logs into out/NNNNN.jsonl; shards that are there are kept. Returns how many pairs.
 
-    holdout: False leaves held-out wordings and sources out (training), True uses only those (evaluation), None uses all.
+    holdout: False leaves held-out wordings and sources out (training), True uses only those (evaluation), None all.
     """
     out.mkdir(parents=True, exist_ok=True)
     shards = [(out, shard, seed, holdout) for shard in range((logs + LOGS_PER_SHARD - 1) // LOGS_PER_SHARD)]
@@ -38,11 +40,12 @@ def _write_shard(task: tuple[Path, int, int, bool | None]) -> int:
     dropped: Counter[str] = Counter()
     with beside.open("w", encoding="utf-8") as file:
         for number in range(LOGS_PER_SHARD):
-            for pair in make_pairs(seed * 1_000_003 + shard * LOGS_PER_SHARD + number, holdout=holdout, dropped=dropped):
+            log_seed = seed * 1_000_003 + shard * LOGS_PER_SHARD + number
+            for pair in make_pairs(log_seed, holdout=holdout, dropped=dropped):
                 record = {"intent": pair.intent, "question": pair.question, "prompt": pair.prompt, "sql": pair.sql}
                 file.write(json.dumps(record, ensure_ascii=False) + "\n")
                 made += 1
-    os.replace(beside, path)
+    beside.replace(path)
     return made
 
 

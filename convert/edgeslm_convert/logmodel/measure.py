@@ -1,6 +1,6 @@
 """Execution accuracy of a planner on generated questions: its SQL and the intended SQL are run on the simulated log.
 
-The log is a DuckDB table with the columns that the view would have; entity columns come from the view's own expressions.
+The log is a DuckDB table with the columns that the view would have; entity columns are the view's own expressions.
 """
 
 import random
@@ -11,17 +11,22 @@ from typing import Any
 
 import duckdb
 
-from edgeslm.ask.expand import expand
+from edgeslm.ask.expand import expand, quote
 from edgeslm.ask.link import link
 from edgeslm.ask.planner import write_sql
+from edgeslm.ask.profile import LEVELS, Profile
 from edgeslm.engine import Model
 from edgeslm.errors import EdgeSlmError
 from edgeslm.logs.entities import load_entities
-from edgeslm_convert.logmodel.pair import Dropped, _Writer, profile_log
-from edgeslm_convert.logmodel.questions import Asker
+from edgeslm.logs.sqltext import ordered_levels
+from edgeslm_convert.logmodel.pair import Dropped, profile_log, write_query
+from edgeslm_convert.logmodel.questions import Asker, Question
 from edgeslm_convert.logmodel.simulate import Log, simulate
 
-_LEVELS = "'TRACE', 'DEBUG', 'INFO', 'NOTICE', 'WARN', 'ERROR', 'FATAL'"
+_TYPES = {
+    "pid": "BIGINT", "tid": "BIGINT", "status": "BIGINT", "bytes": "BIGINT", "duration": "DOUBLE", "level": "log_level",
+}  # fmt: skip
+_PER_LOG = 12  # questions asked of one log
 
 
 @dataclass
@@ -35,17 +40,19 @@ class Report:
 def open_table(log: Log) -> duckdb.DuckDBPyConnection:
     """A connection whose view `logs` holds a simulated log as `ask` would see it."""
     connection = duckdb.connect()
-    kinds = {"pid": "BIGINT", "tid": "BIGINT", "status": "BIGINT", "bytes": "BIGINT", "duration": "DOUBLE", "level": f"ENUM({_LEVELS})"}
+    connection.execute(f"CREATE TYPE log_level AS ENUM ({', '.join(quote(level) for level in LEVELS)})")
     columns = [name for name in log.columns if name not in ("ts", "message")]
-    declared = ", ".join(f"{name} {kinds.get(name, 'VARCHAR')}" for name in columns)
-    connection.execute(f"CREATE TABLE raw (line_no BIGINT, ts TIMESTAMP, message VARCHAR, line VARCHAR{', ' + declared if declared else ''})")
+    declared = ["line_no BIGINT", "ts TIMESTAMP", "message VARCHAR", "line VARCHAR"]
+    declared += [f"{name} {_TYPES.get(name, 'VARCHAR')}" for name in columns]
+    connection.execute(f"CREATE TABLE raw ({', '.join(declared)})")
     rows: list[list[Any]] = []
     for number, record in enumerate(log.records, 1):
-        shown = " ".join(str(record[name]) for name in columns)
-        rows.append([number, record["ts"], record["message"], f"{record['ts']} {shown} {record['message']}", *(record[name] for name in columns)])
-    connection.executemany(f"INSERT INTO raw VALUES ({', '.join('?' * (4 + len(columns)))})", rows)
-    extra = [f"{entity.sql('message')} AS {name}" for name, entity in load_entities().items() if name not in columns]
-    connection.execute(f"CREATE VIEW logs AS SELECT *{''.join(', ' + one for one in extra)} FROM raw")
+        held = [record[name] for name in columns]
+        line = " ".join(str(part) for part in [record["ts"], *held, record["message"]])
+        rows.append([number, record["ts"], record["message"], line, *held])
+    connection.executemany(f"INSERT INTO raw VALUES ({', '.join('?' * len(declared))})", rows)
+    read = [f"{entity.sql('message')} AS {name}" for name, entity in load_entities().items() if name not in columns]
+    connection.execute(f"CREATE VIEW logs AS SELECT {', '.join(['*', *read])} FROM raw")
     return connection
 
 
@@ -59,29 +66,43 @@ def measure(path: Path, *, logs: int, seed: int, holdout: bool) -> Report:
             profile = profile_log(log)
             asker = Asker(log, rng, holdout=holdout)
             connection = open_table(log)
-            for _ in range(12):
-                question = asker.ask()
-                if question is None:
-                    continue
-                candidates = link(question.text, profile, now=question.now or log.records[-1]["ts"])
-                try:
-                    wanted = _Writer(question, log, candidates).sql()
-                except Dropped:
-                    continue
-                try:
-                    written, _ = write_sql(model, candidates)
-                    right = written == wanted or _rows(connection, expand(written, candidates)) == _rows(connection, expand(wanted, candidates))
-                except (EdgeSlmError, duckdb.Error) as error:
-                    written, right = f"{type(error).__name__}: {error}", False
-                for key in ("all", question.intent):
-                    report.tally[key][0] += right
-                    report.tally[key][1] += 1
-                if not right:
-                    report.failures.append(f"{question.intent}: {candidates.annotated}\n  wanted {wanted}\n  wrote  {written}")
+            for _ in range(_PER_LOG):
+                if question := asker.ask():
+                    _ask(question, log, profile, model, connection, report)
             connection.close()
     return report
 
 
+def _ask(
+    question: Question,
+    log: Log,
+    profile: Profile,
+    model: Model,
+    connection: duckdb.DuckDBPyConnection,
+    report: Report,
+) -> None:
+    """Compare the planner's query with the intended one; a question that linking cannot serve is not counted."""
+    candidates = link(question.text, profile, now=question.now or log.records[-1]["ts"])
+    try:
+        wanted = write_query(question, log, candidates)
+    except Dropped:
+        return
+    try:
+        written, _ = write_sql(model, candidates)
+        right = written == wanted
+        if not right:
+            found, expected = (_rows(connection, expand(sql, candidates)) for sql in (written, wanted))
+            right = found == expected
+    except (EdgeSlmError, duckdb.Error) as error:
+        written, right = f"{type(error).__name__}: {error}", False
+    for key in ("all", question.intent):
+        report.tally[key][0] += right
+        report.tally[key][1] += 1
+    if not right:
+        failure = f"{question.intent}: {candidates.annotated}\n  wanted {wanted}\n  wrote  {written}"
+        report.failures.append(failure)
+
+
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
-    rows = connection.execute(sql).fetchall()
+    rows = connection.execute(ordered_levels(sql)).fetchall()
     return rows if "ORDER BY" in sql and "LIMIT" not in sql else sorted(rows, key=str)

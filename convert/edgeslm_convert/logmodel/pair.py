@@ -1,6 +1,6 @@
-"""A question and a simulated log become a training pair: the prompt that linking really makes, and the SQL over its handles.
+"""A question and a simulated log become a training pair: the prompt that linking really makes, and SQL over its handles.
 
-A pair is dropped where linking does not offer what the query needs, or offers it in a way that would teach a wrong reading.
+A pair is dropped where linking does not offer what the query needs, or offers it in a way that teaches a wrong reading.
 """
 
 import random
@@ -16,9 +16,17 @@ from edgeslm.ask.prompt import compact_prompt
 from edgeslm_convert.logmodel.questions import Asker, Cond, Question, Ref
 from edgeslm_convert.logmodel.simulate import Log, simulate
 
-ENTITY_COLUMNS = [ColumnInfo("ip", "text", True), ColumnInfo("port", "integer", True), *(ColumnInfo(name, "text", True) for name in ("user", "url", "path", "mac", "uuid", "email"))]  # fmt: skip
-_INTEGERS = {"pid", "tid", "status", "bytes", "port"}
-_ORDER = ["host", "app", "pid", "level", "component", "thread", "tid", "status", "bytes", "method", "path", "ip", "user", "node", "facility", "request_id", "duration"]
+ENTITY_COLUMNS = [
+    ColumnInfo("ip", "text", True), ColumnInfo("port", "integer", True),
+    *(ColumnInfo(name, "text", True) for name in ("user", "url", "path", "mac", "uuid", "email")),
+]  # fmt: skip
+_KINDS = {
+    "pid": "integer", "tid": "integer", "status": "integer", "bytes": "integer", "duration": "number", "level": "level",
+}  # fmt: skip
+_ORDER = [
+    "host", "app", "pid", "level", "component", "thread", "tid", "status", "bytes", "method", "path", "ip", "user",
+    "node", "facility", "request_id", "duration",
+]  # fmt: skip
 
 
 class Dropped(Exception):
@@ -27,6 +35,8 @@ class Dropped(Exception):
 
 @dataclass
 class Pair:
+    """One training example, and the intent and question it was made from."""
+
     intent: str
     question: str
     prompt: str
@@ -35,12 +45,14 @@ class Pair:
 
 def profile_log(log: Log) -> Profile:
     """The profile of a simulated log, as `ask` would make it of the parsed file."""
-    columns = [ColumnInfo(name, "integer" if name in _INTEGERS else "number" if name == "duration" else "level" if name == "level" else "text") for name in _ORDER if name in log.columns]
+    columns = [ColumnInfo(name, _KINDS.get(name, "text")) for name in _ORDER if name in log.columns]
     entities = [column for column in ENTITY_COLUMNS if column.name not in log.columns]
     return build_profile(log.records, [*columns, *entities])
 
 
-def make_pairs(seed: int, *, per_log: int = 24, holdout: bool | None = None, dropped: Counter[str] | None = None) -> Iterator[Pair]:
+def make_pairs(
+    seed: int, *, per_log: int = 24, holdout: bool | None = None, dropped: Counter[str] | None = None
+) -> Iterator[Pair]:
     """All pairs of one simulated log. seed decides everything. dropped: counts why pairs were left out."""
     rng = random.Random(seed)
     log = simulate(rng, held_out=bool(holdout))
@@ -61,8 +73,13 @@ def resolve(question: Question, log: Log, profile: Profile) -> Pair:
     """Link the question as `ask` would, and write its query over the handles that linking gave."""
     now = question.now or log.records[-1]["ts"] + timedelta(minutes=1)
     candidates = link(question.text, profile, now=now)
-    writer = _Writer(question, log, candidates)
-    return Pair(question.intent, question.text, compact_prompt(candidates), writer.sql())
+    sql = write_query(question, log, candidates)
+    return Pair(question.intent, question.text, compact_prompt(candidates), sql)
+
+
+def write_query(question: Question, log: Log, candidates: Candidates) -> str:
+    """The question's query over the candidates' handles. Raises Dropped where they do not hold what it needs."""
+    return _Writer(question, log, candidates).sql()
 
 
 class _Writer:
@@ -90,7 +107,9 @@ class _Writer:
         for name, conds in question.more.items():
             if name != "either":
                 fill[name] = " AND ".join(self._condition(cond) for cond in conds)
-        conditions = [self._condition(cond) for cond in sorted(question.conds, key=lambda cond: "SVLNT".find(cond[0][0]))]
+        conditions = [
+            self._condition(cond) for cond in sorted(question.conds, key=lambda cond: "SVLNT".find(cond[0][0]))
+        ]
         if "either" in question.more:
             conditions.insert(0, "(" + " OR ".join(self._condition(cond) for cond in question.more["either"]) + ")")
         if len(set(conditions)) < len(conditions):
@@ -104,7 +123,9 @@ class _Writer:
         if name[1:2] in "<>" and len(name) > 1 and name[1] != "!":
             all_of.append(f"{fill['X']} {name[1]} {fill['N']}")
         column = fill.get("C", "")
-        nullable = column in {one.name for one in self.candidates.columns if one.entity} or re.fullmatch(r"A\d+", column)
+        nullable = column in {one.name for one in self.candidates.columns if one.entity} or re.fullmatch(
+            r"A\d+", column
+        )
         if name.endswith("!C") and nullable:
             all_of.append(f"{column} IS NOT NULL")
         return f" WHERE {' AND '.join(all_of)}" if all_of else ""
@@ -172,7 +193,7 @@ class _Writer:
         spans = self.candidates.times
         if len(spans) != 1:
             raise Dropped(f"{len(spans)} times")
-        (handle, span), = spans.items()
+        ((handle, span),) = spans.items()
         if len(span.text) < 0.5 * len(phrase):
             raise Dropped("time cut short")
         return handle

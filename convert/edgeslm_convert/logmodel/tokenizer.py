@@ -1,18 +1,18 @@
 """The planner's tokenizer: SentencePiece BPE over generated pairs, with every handle a token of its own.
 
-Byte fallback, no added prefix space, digits apart: llama.cpp's `llama` vocabulary cuts the same way, which a test checks.
+Byte fallback, no added prefix space, digits apart: llama.cpp's `llama` vocabulary cuts the same way (a test says so).
 """
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import sentencepiece
 
-from edgeslm.ask.link import MAX_NUMBERS, MAX_SHAPES, MAX_SLOTS, MAX_TIMES, MAX_VALUES
+from edgeslm.ask.candidates import MAX_NUMBERS, MAX_SHAPES, MAX_SLOTS, MAX_TIMES, MAX_VALUES
 from edgeslm_convert.logmodel.generate import read_pairs
 
-HANDLES = [f"{kind}{n}" for kind, most in (("S", MAX_SHAPES), ("V", MAX_VALUES), ("T", MAX_TIMES), ("N", MAX_NUMBERS), ("A", MAX_SLOTS)) for n in range(1, most + 1)]
+_MOST = {"S": MAX_SHAPES, "V": MAX_VALUES, "T": MAX_TIMES, "N": MAX_NUMBERS, "A": MAX_SLOTS}
+HANDLES = [f"{kind}{number}" for kind, most in _MOST.items() for number in range(1, most + 1)]
 
 
 def train_tokenizer(pairs: Path, out: Path, *, vocabulary: int = 4096, sentences: int = 60000) -> Path:
@@ -47,6 +47,6 @@ def train_tokenizer(pairs: Path, out: Path, *, vocabulary: int = 4096, sentences
         num_threads=2,
     )
     path = out / "tokenizer.model"
-    os.replace(f"{beside}.model", path)
+    Path(f"{beside}.model").replace(path)
     Path(f"{beside}.vocab").unlink(missing_ok=True)
     return path
