@@ -45,8 +45,8 @@ _KINDS: list[tuple[str, str]] = [
     ),
 ]
 _MASK = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _KINDS))
-# Each value holds one of these signs, or begins right after such words; most of a message holds none and is not searched
-# with the slow pattern above. A mac or uuid may be of letters alone.
+# Each value holds one of these signs, or begins right after such words; most of a message holds none and is not
+# searched with the slow pattern above. A mac or uuid may be of letters alone.
 _HINT = re.compile(r"[\d/@\\]|(?<=user[ =])|(?<=for )|[a-fA-F]{2}[:-][a-fA-F]{2}[:-]|[a-fA-F]{4}-[a-fA-F]{4}-")
 _ALL_ONES = str.maketrans("023456789", "111111111")
 _DIGIT = re.compile(r"[0-9]")
