@@ -1,4 +1,4 @@
-"""The commands of the convert room, which make the log model. They parse, call and print; torch is imported when used."""
+"""The commands of the convert room, which make the log model. They parse, call and print; torch is imported late."""
 
 import json
 from pathlib import Path

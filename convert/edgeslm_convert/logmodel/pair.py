@@ -1,4 +1,4 @@
-"""A question and a simulated log become a training pair: the prompt that linking really makes, and SQL over its handles.
+"""A question and a simulated log become a training pair: the prompt that linking really makes, and SQL over handles.
 
 A pair is dropped where linking does not offer what the query needs, or offers it in a way that teaches a wrong reading.
 """

@@ -4,12 +4,13 @@ Resumable (a checkpoint every few minutes, moved into place whole), seeded, with
 """
 
 import json
-import os
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -17,6 +18,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from edgeslm.errors import InputError
 from edgeslm_convert.logmodel.dataset import Tokenized, batches
+
+_NOTE_SECONDS = 60  # between lines of train.jsonl
 
 
 @dataclass
@@ -59,7 +62,7 @@ def make_model(settings: TrainSettings) -> LlamaForCausalLM:
 
 
 def fast_bfloat16(device: torch.device) -> bool:
-    """bfloat16 pays: on a GPU, and on a CPU with instructions for it (it is 40 times slower than float32 on one without)."""
+    """bfloat16 pays: on a GPU, and on a CPU with instructions for it (on one without it is 40 times slower)."""
     info = Path("/proc/cpuinfo")
     return device.type == "cuda" or (info.exists() and "avx512_bf16" in info.read_text())
 
@@ -88,77 +91,128 @@ def train(
     *,
     embeddings: torch.Tensor | None = None,
 ) -> dict[str, float]:
-    """Train and write out/model (HF layout, safetensors). Continues from out/checkpoint.pt when it is there. Returns the measures.
+    """Train and write out/model (HF layout, safetensors); returns the measures. Goes on from out/checkpoint.pt.
 
-    load: called before each epoch, so that shards written meanwhile are taken along. embeddings: [vocabulary, width] to start from.
+    load: called before each epoch, so that shards written meanwhile are taken along. embeddings: [vocabulary, width]
+    to start from. Raises InputError where there are no pairs.
     """
+    if len(held_out) == 0:
+        raise InputError("there are no held-out pairs", hint="make some with make-pairs --held-out")
     out.mkdir(parents=True, exist_ok=True)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = make_model(settings)
-    if embeddings is not None:
-        with torch.no_grad():
-            model.model.embed_tokens.weight.copy_(embeddings)
-    model.to(device)
-    matrices = [p for p in model.parameters() if p.ndim == 2]
-    vectors = [p for p in model.parameters() if p.ndim != 2]
-    groups = [{"params": matrices, "weight_decay": 0.05}, {"params": vectors, "weight_decay": 0.0}]
-    optimizers = [torch.optim.AdamW(groups, lr=settings.rate, betas=(0.9, 0.98))]
-    base = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
-    step, spent, epoch, seen = 0, 0.0, 0, 0
-    checkpoint = out / "checkpoint.pt"
-    if checkpoint.exists():
-        state = torch.load(checkpoint, map_location=device, weights_only=False)
-        model.load_state_dict(state["model"])
-        for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-        step, spent, epoch, seen = state["step"], state["spent"], state["epoch"], state["seen"]
+    run = _Run(settings, out / "checkpoint.pt", embeddings)
+    with (out / "train.jsonl").open("a", encoding="utf-8") as log:
 
-    def progress() -> float:
-        return min(1.0, max(step / settings.steps, (spent / (60 * settings.minutes)) if settings.minutes else 0.0))
+        def note(measures: dict[str, Any]) -> None:
+            log.write(json.dumps(measures) + "\n")
+            log.flush()
 
-    log = (out / "train.jsonl").open("a", encoding="utf-8")
-    bar = tqdm(total=1000, initial=int(1000 * progress()), unit="‰")
-    last_save = last_note = time.perf_counter()
-    loss_mean = exact_mean = 0.0
-    while progress() < 1.0:
-        epoch += 1
-        for ids, labels in batches(load(), tokens=settings.batch_tokens, seed=settings.seed + epoch):
-            began = time.perf_counter()
-            at = progress()
-            if at >= 1.0:
-                break
-            scale = min(1.0, at / settings.warmup if settings.warmup else 1.0, (1.0 - at) / settings.decay) + 0.003
-            for group, rate in zip((g for o in optimizers for g in o.param_groups), base, strict=True):
-                group["lr"] = rate * scale
-            model.train()
-            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=fast_bfloat16(device)):
-                loss, exact = answer_loss(model, ids.to(device), labels.to(device))
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            for optimizer in optimizers:
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
-            step, seen = step + 1, seen + ids.numel()
-            spent += time.perf_counter() - began
-            loss_mean = loss.item() if step == 1 else 0.98 * loss_mean + 0.02 * loss.item()
-            exact_mean = 0.98 * exact_mean + 0.02 * exact.item()
-            bar.update(int(1000 * progress()) - bar.n)
-            bar.set_postfix(step=step, loss=f"{loss_mean:.3f}", exact=f"{exact_mean:.3f}", tps=f"{seen / spent:.0f}")
-            now = time.perf_counter()
-            if now - last_note > 60:
-                measures = {"step": step, "minutes": spent / 60, "tokens": seen, "loss": loss_mean, "exact": exact_mean, "epoch": epoch, **evaluate(model, held_out, batch=16)}
-                log.write(json.dumps(measures) + "\n")
-                log.flush()
-                last_note = time.perf_counter()
-            if now - last_save > 60 * settings.checkpoint_minutes:
-                _save(checkpoint, model, optimizers, step, spent, epoch - 1, seen)
-                last_save = time.perf_counter()
-    bar.close()
-    measures = {"step": step, "minutes": spent / 60, "tokens": seen, "loss": loss_mean, **evaluate(model, held_out, batch=64)}
-    log.write(json.dumps({**measures, "settings": asdict(settings)}) + "\n")
-    _save(checkpoint, model, optimizers, step, spent, epoch, seen)
-    model.to(torch.float32).cpu().save_pretrained(out / "model", safe_serialization=True)
+        last_save = last_note = time.perf_counter()
+        with tqdm(total=1000, initial=int(1000 * run.progress), unit="‰") as bar:
+            for _ in run.steps(load):
+                bar.update(int(1000 * run.progress) - bar.n)
+                bar.set_postfix(run.shown())
+                if time.perf_counter() - last_note > _NOTE_SECONDS:
+                    note({**run.measures(), **evaluate(run.model, held_out, batch=16)})
+                    last_note = time.perf_counter()
+                if time.perf_counter() - last_save > 60 * settings.checkpoint_minutes:
+                    run.save()
+                    last_save = time.perf_counter()
+        measures = {**run.measures(), **evaluate(run.model, held_out, batch=64)}
+        note({**measures, "settings": asdict(settings)})
+    run.save()
+    run.model.to(torch.float32).cpu().save_pretrained(out / "model", safe_serialization=True)
     return measures
+
+
+class _Run:
+    """A training run: the model, its optimizer, and how far it is. Resumed, it sees the batches it had not seen yet."""
+
+    def __init__(self, settings: TrainSettings, checkpoint: Path, embeddings: torch.Tensor | None) -> None:
+        self.settings, self.checkpoint = settings, checkpoint
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.model = make_model(settings)
+        if embeddings is not None:
+            with torch.no_grad():
+                self.model.model.embed_tokens.weight.copy_(embeddings)
+        self.model.to(self.device)
+        matrices = [p for p in self.model.parameters() if p.ndim == 2]
+        vectors = [p for p in self.model.parameters() if p.ndim != 2]
+        groups = [{"params": matrices, "weight_decay": 0.05}, {"params": vectors, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, lr=settings.rate, betas=(0.9, 0.98))
+        self.step, self.spent, self.seen = 0, 0.0, 0
+        self.epoch, self.place = 0, 0  # whole epochs done, and batches of the next one
+        self.loss = self.exact = 0.0  # running means
+        if checkpoint.exists():
+            self._restore()
+
+    def _restore(self) -> None:
+        state = torch.load(self.checkpoint, map_location=self.device, weights_only=False)
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizers"][0])
+        self.step, self.spent, self.seen = state["step"], state["spent"], state["seen"]
+        self.epoch, self.place = state["epoch"], state.get("place", 0)
+        self.loss, self.exact = state.get("loss", 0.0), state.get("exact", 0.0)
+
+    def save(self) -> None:
+        """Write the checkpoint, moved into place whole."""
+        beside = self.checkpoint.with_suffix(".part")
+        numbers = {name: getattr(self, name) for name in ("step", "spent", "seen", "epoch", "place", "loss", "exact")}
+        state = {"model": self.model.state_dict(), "optimizers": [self.optimizer.state_dict()], **numbers}
+        torch.save(state, beside)
+        beside.replace(self.checkpoint)
+
+    @property
+    def progress(self) -> float:
+        """How much of the schedule is done, 0 to 1, by steps or by time."""
+        timed = self.spent / (60 * self.settings.minutes) if self.settings.minutes else 0.0
+        return min(1.0, max(self.step / self.settings.steps, timed))
+
+    def steps(self, load: Callable[[], Tokenized]) -> Iterator[None]:
+        """Train to the end of the schedule, yielding after each step."""
+        while self.progress < 1.0:
+            data = load()
+            if len(data) == 0:
+                raise InputError("there are no pairs to train on", hint="make some with make-pairs")
+            epoch = batches(data, tokens=self.settings.batch_tokens, seed=self.settings.seed + self.epoch + 1)
+            for ids, labels in islice(epoch, self.place, None):
+                self._step(ids, labels)
+                yield
+                if self.progress >= 1.0:
+                    return
+            self.epoch, self.place = self.epoch + 1, 0
+
+    def _step(self, ids: torch.Tensor, labels: torch.Tensor) -> None:
+        began = time.perf_counter()
+        at, settings = self.progress, self.settings
+        scale = min(1.0, at / settings.warmup if settings.warmup else 1.0, (1.0 - at) / settings.decay) + 0.003
+        for group in self.optimizer.param_groups:
+            group["lr"] = settings.rate * scale
+        self.model.train()
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=fast_bfloat16(self.device)):
+            loss, exact = answer_loss(self.model, ids.to(self.device), labels.to(self.device))
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.loss = 0.98 * self.loss + 0.02 * loss.item() if self.step else loss.item()
+        self.exact = 0.98 * self.exact + 0.02 * exact.item()
+        self.step, self.place, self.seen = self.step + 1, self.place + 1, self.seen + ids.numel()
+        self.spent += time.perf_counter() - began
+
+    def measures(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "minutes": self.spent / 60,
+            "tokens": self.seen,
+            "loss": self.loss,
+            "exact": self.exact,
+            "epoch": self.epoch + 1,
+        }
+
+    def shown(self) -> dict[str, Any]:
+        """What the progress bar says."""
+        speed = f"{self.seen / self.spent:.0f}"
+        return {"step": self.step, "loss": f"{self.loss:.3f}", "exact": f"{self.exact:.3f}", "tps": speed}
 
 
 @torch.no_grad()
@@ -178,12 +232,6 @@ def evaluate(model: LlamaForCausalLM, data: Tokenized, *, batch: int) -> dict[st
     return {"held_out_loss": sum(losses) / sum(weights), "held_out_exact": sum(exacts) / sum(weights)}
 
 
-def _save(path: Path, model: LlamaForCausalLM, optimizers: list[torch.optim.Optimizer], step: int, spent: float, epoch: int, seen: int) -> None:
-    beside = path.with_suffix(".part")
-    torch.save({"model": model.state_dict(), "optimizers": [o.state_dict() for o in optimizers], "step": step, "spent": spent, "epoch": epoch, "seen": seen}, beside)
-    os.replace(beside, path)
-
-
 def read_recipe(path: Path, *, minutes: float | None = None) -> TrainSettings:
     """Settings of a recipe's [model] and [training] tables. Raises InputError that names every key it does not know."""
     data = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -191,7 +239,8 @@ def read_recipe(path: Path, *, minutes: float | None = None) -> TrainSettings:
     known = {field.name for field in fields(TrainSettings)}
     if unknown := sorted(set(values) - known):
         raise InputError(
-            f"{path} has keys that training does not know: {', '.join(unknown)}", hint=f"known are {', '.join(sorted(known))}"
+            f"{path} has keys that training does not know: {', '.join(unknown)}",
+            hint=f"known are {', '.join(sorted(known))}",
         )
     if minutes is not None:
         values["minutes"] = minutes
