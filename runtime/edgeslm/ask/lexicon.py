@@ -6,9 +6,9 @@ The data stands in lexicon.toml. Knows nothing of logs, shapes or SQL; never dec
 import re
 import tomllib
 from functools import cache, lru_cache
-from importlib import resources
+from pathlib import Path
 
-import snowballstemmer
+from edgeslm.ask.stemmer import stem as stem_of
 
 _CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _WORD = re.compile(r"[A-Za-z']+|\d+")
@@ -17,13 +17,7 @@ _LONGEST_WORD = 64
 
 @cache
 def _data() -> dict[str, object]:
-    text = resources.files(__package__).joinpath("lexicon.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
-
-
-@cache
-def _stemmer() -> object:
-    return snowballstemmer.stemmer("english")
+    return tomllib.loads(Path(__file__).with_name("lexicon.toml").read_text(encoding="utf-8"))
 
 
 def locate_words(text: str) -> list[tuple[str, int, int]]:
@@ -55,8 +49,8 @@ def stems(word: str) -> tuple[str, ...]:
     if whole is None:
         if word.endswith("'s"):
             word = word[:-2]
-        return (_stemmer().stemWord(word.replace("'", "")),)  # type: ignore[attr-defined]
-    return tuple(_stemmer().stemWord(part) for part in whole.split())  # type: ignore[attr-defined]
+        return (stem_of(word.replace("'", "")),)
+    return tuple(stem_of(part) for part in whole.split())
 
 
 @cache

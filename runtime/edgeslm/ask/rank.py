@@ -10,11 +10,10 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Protocol
 
-from rapidfuzz import fuzz, process
-
 from edgeslm.ask.lexicon import column_stems, stems, synonyms
 from edgeslm.ask.profile import Profile
 from edgeslm.ask.shapes import Shape
+from edgeslm.ask.typos import nearest
 
 SYNONYM, PREFIX, TYPO, COLUMN, LIGHT = 0.5, 0.65, 0.8, 0.4, 0.3
 
@@ -114,8 +113,7 @@ def _near_stems(word: str, known: tuple[str, ...]) -> list[tuple[str, float]]:
                 if other != stem and len(other) >= 4 and (other.startswith(stem) or stem.startswith(other)):
                     near[other] = max(near.get(other, 0), PREFIX)
     if not any(quality >= PREFIX for quality in near.values()) and len(word) >= 5 and word.isalpha():
-        close = process.extract(stems(word)[0], known, scorer=fuzz.ratio, score_cutoff=84, limit=2)
-        for other, _, _ in close:
+        for other in nearest(stems(word)[0], known, least=84, most=2):
             if len(other) >= 4:
                 near[other] = max(near.get(other, 0), TYPO)
     return sorted(near.items(), key=lambda pair: -pair[1])

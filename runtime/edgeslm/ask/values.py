@@ -2,7 +2,7 @@
 
 import re
 
-from rapidfuzz import fuzz, process
+from edgeslm.ask.typos import nearest
 
 _LEVELS = {
     "TRACE": "trace traces",
@@ -30,5 +30,5 @@ def nearest_level(word: str) -> str | None:
     """The level a misspelt word means (`erors`, `warnigns`), or None."""
     if len(word) < 5 or not word.isalpha():
         return None
-    best = process.extractOne(word, _COMMON, scorer=fuzz.ratio, score_cutoff=85)
+    best = nearest(word, _COMMON, least=85, most=1)
     return LEVEL_WORDS[best[0]] if best and best[0][0] == word[0] else None

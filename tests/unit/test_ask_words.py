@@ -1,0 +1,66 @@
+"""Stems and typos: the short cuts give what the libraries behind them give."""
+
+import json
+import random
+import subprocess
+import sys
+
+import pytest
+import snowballstemmer
+from rapidfuzz import fuzz, process
+
+from edgeslm.ask import stemmer
+from edgeslm.ask.typos import nearest
+
+STEMMER = snowballstemmer.stemmer("english")
+
+
+def test_the_table_holds_what_the_stemmer_says() -> None:
+    table = stemmer._table()
+    assert len(table) > 1000
+    assert {word: known for word, known in table.items() if STEMMER.stemWord(word) != known} == {}
+
+
+@pytest.mark.parametrize("word", ["failed", "zyxwvuting", "", "skies", "generously", "naïveties"])
+def test_a_word_has_the_stem_that_snowball_gives_it(word: str) -> None:
+    assert stemmer.stem(word) == stemmer.compute_stem(word) == STEMMER.stemWord(word)
+
+
+def test_without_the_table_stems_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stemmer, "_table", dict)
+    assert stemmer.stem("passwords") == "password"
+
+
+def test_without_the_private_import_the_package_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stemmer, "find_spec", lambda name: None)
+    stemmer._english.cache_clear()
+    try:
+        assert stemmer.compute_stem("passwords") == "password"
+    finally:
+        stemmer._english.cache_clear()
+
+
+def test_linking_a_plain_question_imports_neither_thirty_stemmers_nor_the_typo_library() -> None:
+    code = (
+        "import json, sys\n"
+        "import edgeslm.ask.planner\n"
+        "from edgeslm.ask.lexicon import stems, synonyms\n"
+        "from edgeslm.ask.values import nearest_level\n"
+        "stems('zyxwvuting'), synonyms('fail'), nearest_level('passwords')\n"
+        "print(json.dumps([name for name in ('rapidfuzz', 'snowballstemmer') if name in sys.modules]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == []
+
+
+@pytest.mark.parametrize("least", [50.0, 84.0, 85.0, 100.0])
+def test_the_nearest_words_are_those_that_rapidfuzz_finds(least: float) -> None:
+    draw = random.Random(3)
+
+    def word() -> str:
+        return "".join(draw.choice("aabcdeérst") for _ in range(draw.randrange(0, 9)))
+
+    for _ in range(400):
+        asked, known = word(), [word() for _ in range(30)]
+        found = process.extract(asked, known, scorer=fuzz.ratio, score_cutoff=least, limit=3)
+        assert nearest(asked, known, least=least, most=3) == [other for other, _, _ in found], (asked, known)
