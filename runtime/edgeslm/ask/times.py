@@ -6,12 +6,13 @@ a range, cannot take a missing date from the log, and cost 0.3 s to import.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
 from edgeslm.ask.time_words import AGO, DAYS, HINT, MONTHS, NUMBERS, PARTS, RULES, UNITS, rule
 
 Span = tuple[datetime, datetime]
+_HOUR = re.compile(r"\b(?:in|during|within|for)\s+(?:(?:the|an|one|1)\s+)+hour\s+$", re.I)  # … from 10:30: no longer
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ def find_times(question: str, *, now: datetime, log_range: Span | None) -> list[
                 resolved = _resolve(name, match, at, question[at[0] : at[1]], now, log_range)
             except (ValueError, OverflowError):
                 continue
+            if resolved and name == "after" and _HOUR.search(question[: at[0]]):
+                resolved = _first_hour(resolved)
             if resolved:
                 found.append(resolved)
                 blank = _without(blank, at)
@@ -258,6 +261,14 @@ def _one_clock(
         end = (datetime.combine(day or date(2000, 1, 1), moment) + timedelta(seconds=width, microseconds=-1)).time()
         return _between(at, text, day, moment, end)
     return None
+
+
+def _first_hour(span: TimeRange) -> TimeRange:
+    """The range cut to its first hour."""
+    hour = timedelta(hours=1, microseconds=-1)
+    if span.daily:
+        return replace(span, daily=(span.daily[0], (datetime.combine(date(2000, 1, 1), span.daily[0]) + hour).time()))
+    return replace(span, end=span.start + hour) if span.start else span
 
 
 def _before_end(moment: time) -> time:
