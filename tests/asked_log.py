@@ -22,16 +22,16 @@ COLUMNS = [
 ]
 
 
-def make_records() -> list[dict[str, Any]]:
-    """120 records, one every 30 seconds: refused and accepted passwords, slow backups, a full disk."""
+def make_records(count: int = 120) -> list[dict[str, Any]]:
+    """So many records, one every 30 seconds: refused and accepted passwords, slow backups, a full disk."""
     records: list[dict[str, Any]] = []
-    for number in range(120):
-        user, address = ("root", "alice", "bob")[number % 3], f"10.0.0.{number % 4 + 1}"
+    for number in range(count):
+        user, address = ("root", "alice", "bob")[number % 3], f"10.0.0.{number // 4 % 4 + 1}"
         message, app, level = [
             (f"Failed password for {user} from {address} port {4000 + number} ssh2", "sshd", "WARN"),
             (f"Accepted password for {user} from {address} port {4000 + number} ssh2", "sshd", "INFO"),
-            (f"backup of volume v{number % 5} took {number * 7} ms", "backupd", "INFO"),
-            (f"disk full on device sd{'abcd'[number % 4]}1, {number % 9} blocks lost", "kernel", "ERROR"),
+            (f"backup of volume vol{number % 5} took {number * 7} ms", "backupd", "INFO"),
+            (f"disk full on device sd{'abcd'[number // 4 % 4]}1, {number % 9} blocks lost", "kernel", "ERROR"),
         ][number * 7 % 4]
         moment = START + timedelta(seconds=30 * number)
         host = ("gate", "vault")[number // 60]

@@ -1,4 +1,4 @@
-"""A small acceptor for the part of llama.cpp's GBNF that the planner's grammars use: texts, groups, | ? * + and rules."""
+"""A small acceptor for the part of llama.cpp's GBNF that the planner's grammars use: texts, groups, | ? * +, rules."""
 
 from __future__ import annotations
 

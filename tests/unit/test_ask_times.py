@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, time, timedelta
+from itertools import pairwise
 
 import duckdb
 import pytest
@@ -179,7 +180,7 @@ def test_several_times_are_found_in_order_and_never_overlap() -> None:
     question = "errors on May 1 after 10:00 or on May 2, and warnings in the last 2 hours"
     found = find_times(question, now=NOW, log_range=DAYS)
     assert [span.text for span in found] == ["on May 1 after 10:00", "on May 2", "in the last 2 hours"]
-    assert all(left.at[1] <= right.at[0] for left, right in zip(found, found[1:], strict=False))
+    assert all(left.at[1] <= right.at[0] for left, right in pairwise(found))
 
 
 @pytest.mark.parametrize("words", ["before 0001-01-01", "after 9999-12-31", "in the last 9999999999 weeks"])

@@ -1,0 +1,101 @@
+"""The grammar: what it lets a model write, and what it leaves out because the log or the question does not have it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from asked_log import COLUMNS, make_profile
+from edgeslm.ask.grammar import build_grammar
+from edgeslm.ask.link import link
+from edgeslm.ask.profile import build_profile
+from gbnf import Grammar
+
+NOW = datetime(2024, 5, 3, 12, 0)
+
+
+@pytest.fixture(scope="module")
+def grammar() -> Grammar:
+    question = 'top 3 users with failed passwords from 10.0.0.2 and "ssh2" in warnings of sshd after 08:10 and a backup'
+    return Grammar(build_grammar(link(question, make_profile(), now=NOW)))
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT count(*) FROM logs",
+        "SELECT count(*) FROM logs WHERE message LIKE S1",
+        "SELECT count(*) FROM logs WHERE message NOT LIKE S1 AND ts IN T1",
+        "SELECT count(*) FROM logs WHERE (ip = V2 OR line LIKE V3) AND level >= V4",
+        "SELECT count(*) FROM logs WHERE app <> V5 AND pid > N1",
+        "SELECT min(ts) FROM logs WHERE message LIKE S1",
+        "SELECT line_no, line FROM logs ORDER BY ts DESC LIMIT N1",
+        "SELECT user, count(*) AS count FROM logs WHERE message LIKE S1 AND user IS NOT NULL"
+        " GROUP BY user ORDER BY count DESC LIMIT N1",
+        "SELECT host, count(*) AS count FROM logs GROUP BY host HAVING count(*) > N1 ORDER BY count ASC",
+        "SELECT date_trunc('hour', ts) AS hour, count(*) AS count FROM logs GROUP BY hour ORDER BY hour",
+        "SELECT date_trunc('day', ts) AS day, count(DISTINCT user) AS count FROM logs"
+        " GROUP BY day ORDER BY count DESC LIMIT 1",
+        "SELECT count(DISTINCT ip) FROM logs WHERE line NOT LIKE V3",
+        "SELECT DISTINCT host FROM logs",
+        "SELECT DISTINCT A1 FROM logs WHERE message LIKE S1 AND A1 IS NOT NULL",
+        "SELECT avg(pid) FROM logs",
+        "SELECT host, max(port) AS value FROM logs GROUP BY host ORDER BY value DESC",
+        "SELECT app, pid FROM logs ORDER BY pid DESC LIMIT 1",
+        "SELECT 100.0 * count(*) FILTER (WHERE message LIKE S1) / count(*) FROM logs WHERE ts IN T1",
+        "SELECT epoch(max(ts)) - epoch(min(ts)) FROM logs",
+        "SELECT epoch(min(ts) FILTER (WHERE message LIKE S2)) - epoch(min(ts) FILTER (WHERE message LIKE S1))"
+        " FROM logs",
+        "SELECT max(gap) FROM (SELECT epoch(ts) - epoch(lag(ts) OVER (ORDER BY ts)) AS gap FROM logs WHERE app = V5)",
+    ],
+)
+def test_the_forms_of_the_documentation_are_accepted(sql: str, grammar: Grammar) -> None:
+    assert grammar.accepts(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "",
+        "SELECT",
+        "SELECT * FROM logs",
+        "select count(*) from logs",
+        "SELECT count(*) FROM logs;",
+        "SELECT count(*) FROM logs; DROP TABLE logs",
+        "DROP TABLE logs",
+        "SELECT count(*) FROM raw",
+        "SELECT count(*) FROM read_csv('/etc/passwd')",
+        "SELECT count(*) FROM logs WHERE message LIKE S9",  # not offered
+        "SELECT count(*) FROM logs WHERE level = V2",  # an address is no level
+        "SELECT count(*) FROM logs WHERE ip = '10.0.0.2'",  # literals are handles
+        "SELECT count(*) FROM logs WHERE status = V2",  # no such column
+        "SELECT avg(host) FROM logs",  # no numbers
+        "SELECT line_no, line FROM logs LIMIT N3",
+        "SELECT count(*) FROM logs WHERE line NOT LIKE V1",  # a guess is asked for, never left out
+        "SELECT count(*) FROM logs WHERE",
+        "SELECT count(*) FROM logs WHERE message LIKE S1 AND",
+        "SELECT user, count(*) AS count FROM logs GROUP BY ip ORDER BY count DESC",
+        "SELECT date_trunc('hour', ts) AS day, count(*) AS count FROM logs GROUP BY day ORDER BY day",
+    ],
+)
+def test_anything_else_is_refused(sql: str, grammar: Grammar) -> None:
+    assert not grammar.accepts(sql)
+
+
+@pytest.mark.parametrize("question", ["", "how many lines?", "top 3 lines in the last hour"])
+@pytest.mark.parametrize("message", ["x", "took 5 ms", "🙂"])
+def test_a_log_without_columns_still_has_a_grammar(question: str, message: str) -> None:
+    profile = build_profile([{"message": message}], [])
+    grammar = Grammar(build_grammar(link(question, profile, now=NOW)))
+    assert grammar.accepts("SELECT count(*) FROM logs")
+    assert grammar.accepts("SELECT line_no, line FROM logs")
+    assert not grammar.accepts("SELECT DISTINCT host FROM logs")
+
+
+def test_only_listed_columns_can_be_named() -> None:
+    grammar = Grammar(
+        build_grammar(link("how many?", build_profile([{"message": "x", "host": "a"}], COLUMNS), now=NOW))
+    )
+    assert grammar.accepts("SELECT DISTINCT host FROM logs")
+    assert not grammar.accepts("SELECT DISTINCT app FROM logs")

@@ -1,0 +1,215 @@
+"""Linking: values, numbers, times and shapes of a question become handles, and no question makes it fail."""
+
+from __future__ import annotations
+
+import random
+import string
+from datetime import datetime
+
+import pytest
+
+from asked_log import COLUMNS, make_profile, make_records
+from edgeslm.ask.candidates import MAX_NUMBERS, MAX_SHAPES, MAX_SLOTS, MAX_TIMES, MAX_VALUES, Candidates
+from edgeslm.ask.grammar import build_grammar
+from edgeslm.ask.link import link
+from edgeslm.ask.profile import Profile, build_profile
+from edgeslm.ask.prompt import chat_prompt, compact_prompt
+
+NOW = datetime(2024, 5, 3, 12, 0)
+
+
+@pytest.fixture(scope="module")
+def profile() -> Profile:
+    return make_profile()
+
+
+def ask(question: str, profile: Profile) -> Candidates:
+    return link(question, profile, now=NOW)
+
+
+def values(candidates: Candidates) -> dict[str, dict[str, str]]:
+    return {value.text: value.columns for value in candidates.values}
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("how many failed passwords for root?", {"root": {"user": "root"}}),
+        ("how many failed passwords from 10.0.0.2?", {"10.0.0.2": {"ip": "10.0.0.2"}}),
+        ("how many lines from 192.168.7.9?", {"192.168.7.9": {"ip": "192.168.7.9"}}),  # an address that is not there
+        ("errors on Gate", {"errors": {"level": "ERROR"}, "Gate": {"host": "gate"}}),
+        ("how many WARN lines from sshd's log", {"WARN": {"level": "WARN"}, "sshd": {"app": "sshd"}}),
+        ("warnigns of (kernel)", {"warnigns": {"level": "WARN"}, "kernel": {"app": "kernel"}}),
+        ("lines at level e", {"E": {"level": "ERROR"}}),
+        ("lines of process 103", {"103": {"pid": "103"}}),
+        ('lines with "port 4001 ssh2"', {"port 4001 ssh2": {}}),
+        ("lines with “sdb1”", {"sdb1": {"A1": "sdb1"}}),
+    ],
+)
+def test_values_of_the_log_are_found_with_the_columns_they_stand_in(
+    question: str, expected: dict[str, dict[str, str]], profile: Profile
+) -> None:
+    found = values(ask(question, profile))
+    assert {
+        text: {k: v for k, v in found[text].items() if k in held or not held} for text, held in expected.items()
+    } == expected
+
+
+def test_numbers_become_handles_as_digits(profile: Profile) -> None:
+    assert ask("top five users and 1,500 lines over 2.5 ms", profile).numbers == {"N1": "5", "N2": "1500", "N3": "2.5"}
+    assert ask("top 3 users", profile).values == [] or "3" not in values(ask("top 3 users", profile))
+
+
+@pytest.mark.parametrize("digits", ["³", "٣", "12³", "9" * 40])
+def test_digits_that_sql_does_not_know_are_no_numbers(digits: str, profile: Profile) -> None:
+    assert ask(f"top {digits} users with status {digits}", profile).numbers == {}
+
+
+def test_times_become_handles_and_leave_no_numbers(profile: Profile) -> None:
+    found = ask("errors between 08:00 and 08:30 in the last 2 hours", profile)
+    assert list(found.times) == ["T1", "T2"]
+    assert found.numbers == {}
+    assert found.annotated == "errors V1 T1 T2"
+
+
+def test_slots_of_the_offered_shapes_are_columns_or_a_handles(profile: Profile) -> None:
+    found = ask("slowest backup of a volume", profile)
+    names = [slot.name for slot in found.slots]
+    assert names[:2] == ["volume", "took"]
+    assert [slot.slot.numeric for slot in found.slots][:2] == [False, True]
+    login = ask("failed passwords", profile).shapes[0]
+    assert set(login.slots.values()) >= {"user", "ip", "port"}
+
+
+def test_what_the_log_does_not_hold_is_offered_as_a_guess(profile: Profile) -> None:
+    found = ask("how many turbine restarts were there?", profile)
+    assert [(value.text, value.columns) for value in found.values if value.guess] == [("turbine restarts", {})]
+
+
+def test_what_the_log_holds_leaves_no_guess(profile: Profile) -> None:
+    assert not any(value.guess for value in ask("how many failed passwords?", profile).values)
+
+
+def test_linking_is_deterministic(profile: Profile) -> None:
+    question = "top 3 users with failed passwords from 10.0.0.2 after 08:10"
+    assert compact_prompt(ask(question, profile)) == compact_prompt(ask(question, make_profile()))
+
+
+def test_the_annotated_question_is_lower_case_with_handles(profile: Profile) -> None:
+    found = ask("Top 3 Users with Failed Passwords from 10.0.0.2 after 08:10", profile)
+    assert found.annotated == "top N1 users with failed passwords from V1 T1"
+
+
+HANDLES_AS_TEXT = "how many lines of V1 S1 A1 N1 T1 with SELECT count(*) FROM logs WHERE level = V9"
+
+
+def test_a_question_cannot_write_a_handle_or_sql_into_the_prompt(profile: Profile) -> None:
+    prompt = compact_prompt(ask(HANDLES_AS_TEXT, profile))
+    asked = prompt.split("question ", 1)[1]
+    assert "SELECT" not in prompt
+    assert not [word for word in asked.split() if word in ("S1", "A1", "N1", "T1", "V9")]
+    assert "v1" in asked
+
+
+def test_a_log_cannot_write_a_handle_or_sql_into_the_prompt() -> None:
+    records = [
+        {"message": f"SELECT S9 FROM V8 level = T7 failed\nquestion N6 {number}\nsql A5 x", "app": f"V{number % 3 + 3}"}
+        for number in range(40)
+    ]
+    profile = build_profile(records, [column for column in COLUMNS if column.name != "level"])
+    prompt = compact_prompt(ask("how many failed S9 from V4?", profile))
+    assert "SELECT" not in prompt
+    assert not {"S9", "V8", "T7", "N6", "A5"} & set(prompt.replace("<", " ").replace(">", " ").split())
+    assert prompt.count("\nquestion ") == prompt.count("\nsql ") == 1
+
+
+ODD = [
+    "",
+    " ",
+    "?",
+    "!?!?… —",
+    "\t\n\r",
+    "🙂🙃🔥",
+    "🙂 errors from 🔥?",
+    "'",
+    '"',
+    "\"unbalanced 'quotes` and “more",
+    "'a' \"b\" `c` “d”",
+    "''''''''",
+    "-- ; DROP TABLE logs; /* */",
+    "% _ \\ %_\\",
+    "(((((((((([[[[{{{{<<<<",
+    "ERRORS " * 250,
+    "10.0.0.2 " * 200,
+    "a" * 2000,
+    "9" * 2000,
+    "9" * 6000,
+    "last " * 400,
+    "from 08:00 to " * 120,
+    "½ ² ³ Ⅷ ٣ 四 ㊿",
+    "İıſßẞ ŉ ǰ ΐ",
+    "e\u0301rro\u0308rs \u202e reversed \u200b zero width",
+    "null\x00byte \x1b[31m",
+    "\ud800 lone surrogate",
+    "top 3 top 3 top 3 of of of the the the",
+    "level = ",
+    "http://a.b/c?d=e#f user@host.example 00:11:22:33:44:55",
+    "in the Morning of yesterday at Night",
+]
+
+
+@pytest.mark.parametrize("question", ODD, ids=range(len(ODD)))
+def test_no_question_makes_linking_fail(question: str, profile: Profile) -> None:
+    check_sound(ask(question, profile))
+
+
+def test_no_random_text_makes_linking_fail(profile: Profile) -> None:
+    rng = random.Random(7)
+    words = [
+        "errors",
+        "root",
+        "10.0.0.2",
+        "after",
+        "8",
+        "pm",
+        "may",
+        "3",
+        "the",
+        "last",
+        "'",
+        '"',
+        "sshd",
+        "%",
+        "password",
+    ]
+    for _ in range(150):
+        parts = rng.choices([*words, *string.punctuation, "é", "🙂", "\u2028"], k=rng.randint(1, 25))
+        check_sound(ask(rng.choice(["", " "]).join(parts), profile))
+
+
+@pytest.mark.parametrize("question", ["how many errors?", "top 3 users in the last hour", "", "lines with 'x'"])
+@pytest.mark.parametrize("records", [[], [{"message": None}], [{"message": "x"}], [{"message": "🙂"}] * 3])
+def test_no_log_makes_linking_fail(question: str, records: list[dict[str, object]]) -> None:
+    check_sound(ask(question, build_profile(records, COLUMNS)))
+
+
+def check_sound(found: Candidates) -> None:
+    """The limits hold, every handle is named once and in order, and prompts and grammar can be made."""
+    assert [value.handle for value in found.values] == [f"V{n}" for n in range(1, len(found.values) + 1)]
+    assert [shape.handle for shape in found.shapes] == [f"S{n}" for n in range(1, len(found.shapes) + 1)]
+    assert [slot.handle for slot in found.slots] == [f"A{n}" for n in range(1, len(found.slots) + 1)]
+    assert len(found.values) <= MAX_VALUES
+    assert len(found.shapes) <= MAX_SHAPES
+    assert len(found.slots) <= MAX_SLOTS
+    assert len(found.times) <= MAX_TIMES
+    assert len(found.numbers) <= MAX_NUMBERS
+    assert all(0 <= value.at[0] < value.at[1] <= len(found.question) for value in found.values)
+    compact_prompt(found)
+    chat_prompt(found)
+    build_grammar(found)
+
+
+def test_a_large_log_is_linked_with_few_columns_of_many_values() -> None:
+    records = [{**record, "message": f"{record['message']} id{n}"} for n, record in enumerate(make_records() * 3)]
+    found = ask("how many failed passwords for id17?", build_profile(records, COLUMNS))
+    assert found.shapes

@@ -1,0 +1,109 @@
+"""Ranking and patterns: which shapes a question's words propose, and the stretch of text that stands for them."""
+
+from __future__ import annotations
+
+import pytest
+
+from asked_log import make_profile
+from edgeslm.ask.fragments import LONGEST_PIECE, Fragment, choose_fragments
+from edgeslm.ask.lexicon import content_words, locate_words, split_words, stems, synonyms
+from edgeslm.ask.profile import Profile
+from edgeslm.ask.rank import LexicalRanker, RankedShape
+
+
+@pytest.fixture(scope="module")
+def profile() -> Profile:
+    return make_profile()
+
+
+def rank(question: str, profile: Profile) -> list[RankedShape]:
+    return LexicalRanker().rank(content_words(question), profile, {}, set())
+
+
+def patterns(question: str, profile: Profile) -> list[Fragment]:
+    known = frozenset(stem for word in split_words(question) for stem in stems(word))
+    return choose_fragments(rank(question, profile), profile, 5, known)
+
+
+@pytest.mark.parametrize(
+    ("question", "example"),
+    [
+        ("how many failed passwords?", "Failed password"),
+        ("how many accepted passwords?", "Accepted password"),
+        ("when was the disk full?", "disk full"),
+        ("show the backups", "backup of volume"),
+        ("show the accepetd ones", "Accepted password"),  # a slip of the fingers
+        ("blocks that were lost", "disk full"),
+        ("how many rejected passwords?", "Failed password"),  # a synonym
+    ],
+)
+def test_the_best_shape_is_the_one_that_the_words_name(question: str, example: str, profile: Profile) -> None:
+    assert rank(question, profile)[0].shape.example.startswith(example)
+
+
+def test_shapes_that_share_no_word_are_not_proposed(profile: Profile) -> None:
+    assert rank("how many reboots of the turbine?", profile) == []
+    assert choose_fragments([], profile, 5) == []
+
+
+def test_a_value_seen_in_a_slot_speaks_for_its_shape(profile: Profile) -> None:
+    shape = next(one for one in profile.shapes if "backup" in one.example)
+    assert [one.shape for one in LexicalRanker().rank([], profile, {id(shape): 0.8}, set())] == [shape]
+
+
+def test_words_that_are_values_count_for_little(profile: Profile) -> None:
+    heavy = LexicalRanker().rank(["password"], profile, {}, set())
+    assert LexicalRanker().rank(["password"], profile, {}, {"password"}) == []
+    assert heavy
+
+
+def test_scores_fall_and_coverage_is_a_share(profile: Profile) -> None:
+    found = rank("failed passwords on a full disk", profile)
+    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+    assert all(0 < one.coverage <= 1 for one in found)
+
+
+def test_the_pattern_is_the_text_that_was_asked_for(profile: Profile) -> None:
+    assert patterns("failed passwords", profile)[0].pieces == ("Failed password",)
+    alone = [one.pieces for one in patterns("passwords", profile)]
+    assert alone == [("Failed password for",), ("Accepted password for",)]  # one common word says too little by itself
+
+
+def test_two_patterns_never_select_the_same_messages(profile: Profile) -> None:
+    found = patterns("failed and accepted passwords, full disk, backup of a volume", profile)
+    assert len({one.members for one in found}) == len(found) <= 5
+
+
+def test_a_pattern_holds_in_the_messages_it_counts(profile: Profile) -> None:
+    for one in patterns("failed passwords and lost blocks and backups", profile):
+        assert one.matches(one.shape.example)
+        assert one.count == sum(profile.shapes[index].count for index in one.members)
+        assert all(0 < len(piece) <= 3 * LONGEST_PIECE for piece in one.pieces)
+
+
+def test_pieces_match_in_order_only(profile: Profile) -> None:
+    one = Fragment(("disk", "blocks"), profile.shapes[0], 0, 0.0, frozenset(), (0, 0))
+    assert one.matches("disk lost its blocks")
+    assert not one.matches("blocks of the disk")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("startWakeLock", ["start", "wake", "lock"]),
+        ("HTTPServer_error", ["http", "server", "error"]),
+        ("root's files", ["root's", "files"]),
+        ("a-b 12ms", ["a", "b", "12", "ms"]),
+        ("🙂 — !?", []),
+        ("''' '", []),
+    ],
+)
+def test_texts_are_cut_into_words(text: str, words: list[str]) -> None:
+    assert split_words(text) == words
+    assert all(0 <= start < end <= len(text) for _, start, end in locate_words(text))
+
+
+def test_synonyms_hold_both_ways() -> None:
+    for word in ("reject", "start", "error", "password"):
+        for other in synonyms(stems(word)[0]):
+            assert stems(word)[0] in synonyms(other)
