@@ -16,6 +16,7 @@ import pytest
 
 from edgeslm.errors import InputError
 from edgeslm.logs import clean, open_logs
+from edgeslm.logs.scratch import scratch_directory
 from edgeslm.logs.source import open_source
 
 TEXT = b"".join(b"Jan  1 00:00:%02d h sshd[7]: Failed password for eva\n" % (n % 60) for n in range(500))
@@ -123,7 +124,7 @@ def test_a_gzip_bomb_stops_at_the_bound_and_leaves_nothing(tmp_path: Path, monke
 
 
 def copies() -> list[Path]:
-    return sorted(clean.scratch_directory().glob("*.log"))
+    return sorted(scratch_directory().glob("*.log"))
 
 
 def test_a_copy_is_private_and_goes_with_the_log_set(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """A value of a result as JSON, CSV or a person reads it. Knows Python types, nothing of columns or queries.
 
 JSON and CSV: timestamps in ISO 8601 with 'T', without fraction when it is zero, with 3 digits when it is whole
-milliseconds, else 6; a time that stands for a whole hour or the like no finer than that (`2015-12-10T09`); intervals in seconds; decimals as int where whole, else float; NULL, NaN and infinity as null.
+milliseconds, else 6; a time that stands for a whole hour or the like no finer than that (`2015-12-10T09`); intervals
+in seconds; decimals as int where whole, else float; NULL, NaN and infinity as null.
 """
 
 import math
