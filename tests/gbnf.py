@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Iterator
 
@@ -9,7 +10,7 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|::=|[A-Za-z][\w-]*|[()|?*+]|\n')
 
 
 class Grammar:
-    """Parsed rules; `accepts` says whether a whole text is a sentence of `root`."""
+    """Parsed rules; `accepts` says whether a whole text is a sentence of `root`, `sample` draws one."""
 
     def __init__(self, text: str) -> None:
         self.rules: dict[str, object] = {}
@@ -24,6 +25,24 @@ class Grammar:
     def accepts(self, text: str) -> bool:
         known: dict[tuple[int, int], frozenset[int]] = {}
         return len(text) in self._ends(self.rules["root"], text, 0, known)
+
+    def sample(self, rng: random.Random) -> str:
+        """A random sentence of `root`."""
+        return self._draw(self.rules["root"], rng)
+
+    def _draw(self, node: object, rng: random.Random) -> str:
+        assert isinstance(node, tuple)
+        kind, value = node
+        if kind == "text":
+            return str(value)
+        if kind == "rule":
+            return self._draw(self.rules[value], rng)
+        if kind == "any":
+            return self._draw(rng.choice(value), rng)
+        if kind == "all":
+            return "".join(self._draw(part, rng) for part in value)
+        part, least, most = value
+        return "".join(self._draw(part, rng) for _ in range(rng.randint(least, min(most, least + 2))))
 
     def _ends(self, node: object, text: str, at: int, known: dict[tuple[int, int], frozenset[int]]) -> frozenset[int]:
         """Where a match of the node that begins at `at` may end."""

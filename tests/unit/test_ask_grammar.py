@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from datetime import datetime
 
+import duckdb
 import pytest
 
-from asked_log import COLUMNS, make_profile
+from asked_log import COLUMNS, make_profile, open_view
+from edgeslm.ask.expand import expand
 from edgeslm.ask.grammar import build_grammar
 from edgeslm.ask.link import link
 from edgeslm.ask.profile import build_profile
@@ -99,3 +102,28 @@ def test_only_listed_columns_can_be_named() -> None:
     )
     assert grammar.accepts("SELECT DISTINCT host FROM logs")
     assert not grammar.accepts("SELECT DISTINCT app FROM logs")
+
+
+QUESTIONS = [
+    "",
+    "how many failed passwords?",
+    "top 3 users with failed passwords from 10.0.0.2 in the last 2.5 hours",
+    "slowest backup of vol3 above 1,500 ms on 'gate' between 22:00 and 03:00",
+    "errors or warnings of sshd with status 404 and port 4001 for root",
+    "how many turbine restarts with \"it's 100%_\\\" before 08:10?",
+    "blocks lost on device sdb1 by pid 103, level E lines",
+]
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_every_sentence_is_one_select_that_duckdb_runs(question: str) -> None:
+    """The invariant of the grammar; the sentences are drawn at random."""
+    rng = random.Random(question)
+    candidates = link(question, make_profile(), now=NOW)
+    grammar, view = Grammar(build_grammar(candidates)), open_view()
+    for _ in range(40):
+        planned = grammar.sample(rng)
+        assert grammar.accepts(planned)
+        sql = expand(planned, candidates)
+        assert len(duckdb.extract_statements(sql)) == 1
+        view.execute(sql).fetchall()

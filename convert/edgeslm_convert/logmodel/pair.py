@@ -174,7 +174,7 @@ class _Writer:
         if kind == "T":
             return f"ts IN {self._time(cond[1])}"
         if kind == "L":
-            return f"line {'NOT ' if cond[2] else ''}LIKE {self._text(cond[1])}"
+            return f"line {'NOT ' if cond[2] else ''}LIKE {self._text(cond[1], negated=cond[2])}"
         if kind == "N":
             return f"{self._column(cond[1])} {cond[2]} {self._number(cond[3])}"
         if kind == "ABSENT":
@@ -198,9 +198,11 @@ class _Writer:
             raise Dropped("time cut short")
         return handle
 
-    def _text(self, text: str) -> str:
+    def _text(self, text: str, *, negated: bool) -> str:
         for handle in self.candidates.values:
             if handle.text.casefold() == text.casefold():
+                if "level" in handle.columns or (handle.guess and negated):
+                    raise Dropped("text that the grammar does not offer")
                 return handle.handle
         raise Dropped("text not offered")
 
