@@ -90,3 +90,56 @@ def measure_planner(model: Path | None, logs: int, seed: int, seen: bool, failur
         click.echo(failure)
     for name, (right, of) in sorted(report.tally.items()):
         click.echo(f"{name:20s} {right:4d}/{of:<4d} {right / of:.3f}")
+
+
+@click.command()
+@click.argument("checkpoint", type=_path)
+@click.argument("out", type=_path)
+@click.option(
+    "--type",
+    "outtype",
+    type=click.Choice(["f32", "f16", "bf16", "q8_0"]),
+    default="f16",
+    show_default=True,
+    help="Type of the weights.",
+)
+@click.option(
+    "--pre-tokenizer",
+    default="",
+    help="llama.cpp's name of the BPE pre-tokenizer, for a vocabulary its converter does not know.",
+)
+def to_gguf(checkpoint: Path, out: Path, outtype: str, pre_tokenizer: str) -> None:
+    """Write the GGUF of a Hugging Face CHECKPOINT folder (safetensors only) to OUT."""
+    from edgeslm_convert.gguf import to_gguf as convert
+
+    path = convert(checkpoint, out, outtype=outtype, pre_tokenizer=pre_tokenizer)
+    click.echo(f"wrote {path}, {path.stat().st_size:,} bytes")
+
+
+@click.command()
+@click.argument("checkpoint", type=_path)
+@click.argument("gguf", type=_path)
+@click.option("--tokens", type=_path, help="Token ids, one sequence a line; by default random ones, always the same.")
+@click.option(
+    "--bound",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="mean_kl, max_kl, top1 or min_cosine, instead of the bounds for the file's type (f32 and f16 have some).",
+)
+def verify(checkpoint: Path, gguf: Path, tokens: Path | None, bound: tuple[str, ...]) -> None:
+    """Compare what a GGUF computes with what its Hugging Face CHECKPOINT computes.
+
+    Exits with 2 if a bound is broken.
+    """
+    from transformers.utils import logging
+
+    from edgeslm_convert.verify import Bounds, bounds_of, check, measure, read_tokens
+
+    logging.disable_progress_bar()
+    bounds = Bounds.parse(bound) if bound else bounds_of(gguf)
+    measured = measure(checkpoint, gguf, read_tokens(tokens) if tokens else None)
+    click.echo(measured.to_text())
+    if bounds is None:
+        click.echo("no bound is stated for this type: give one with --bound")
+    else:
+        check(measured, bounds)

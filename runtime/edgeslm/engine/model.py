@@ -64,9 +64,9 @@ class Model:
         check_header(self.path)
         self._library = load_library()
         self._llama = self._library.llama
-        handle = self._load_weights()
+        handle = load_weights(self._library, self.path)
         try:
-            self.metadata: dict[str, str] = dict(_read_metadata(self._llama, handle))
+            self.metadata: dict[str, str] = dict(read_metadata(self._llama, handle))
             check_causal(self.path, self.metadata)
             self._check_kind(handle)
             self._vocab = self._llama.llama_model_get_vocab(handle)
@@ -166,21 +166,6 @@ class Model:
             finished=finished,
         )
 
-    def _load_weights(self) -> Any:
-        params = self._llama.llama_model_default_params()
-        # Read into memory, not mapped: mapped and repacked for the CPU, weights would be held twice.
-        params.load_mode = self._llama.LLAMA_LOAD_MODE_NONE
-        params.n_gpu_layers = 0
-        self._library.take_log()
-        handle = self._library.own.edgeslm_load_model(os.fsencode(self.path), params)
-        if not handle:
-            raise ModelError(
-                f"cannot load the model {self.path}",
-                reason=_first_reason(self._library.take_log()) or "llama.cpp gave no reason",
-                hint="compare the file's SHA-256 with its source; `edgeslm doctor` names the llama.cpp version",
-            )
-        return handle
-
     def _check_kind(self, handle: Any) -> None:
         """Refuse what llama.cpp loads but cannot continue a text with."""
         has_vocabulary = (
@@ -215,7 +200,7 @@ class Model:
         if not context:
             raise ModelError(
                 f"cannot prepare the model {self.path}",
-                reason=_first_reason(self._library.take_log()) or "llama.cpp gave no reason",
+                reason=first_reason(self._library.take_log()) or "llama.cpp gave no reason",
                 hint="free some memory, or use a smaller model",
             )
         return context
@@ -240,7 +225,7 @@ class Model:
     def _make_grammar(self, grammar: str) -> Any:
         sampler = self._llama.llama_sampler_init_grammar(self._vocab, grammar.encode(), b"root")
         if not sampler:
-            raise ModelError("the grammar is not valid GBNF", reason=_first_reason(self._library.take_log()))
+            raise ModelError("the grammar is not valid GBNF", reason=first_reason(self._library.take_log()))
         return sampler
 
     def _prefill(self, tokens: list[int]) -> None:
@@ -284,7 +269,7 @@ class Model:
         status = self._llama.llama_decode(self._context, self._llama.llama_batch_get_one(buffer, len(tokens)))
         if status != 0:
             self._cached = []
-            reason = _first_reason(self._library.take_log()) or f"llama_decode returned {status}"
+            reason = first_reason(self._library.take_log()) or f"llama_decode returned {status}"
             raise ModelError(f"{self.name} could not be run", reason=reason)
         self._cached += tokens
 
@@ -311,12 +296,29 @@ class Model:
             size = -length
 
 
+def load_weights(library: Library, path: Path) -> Any:
+    """The model's handle, its weights read into memory. Raises ModelError with llama.cpp's reason."""
+    params = library.llama.llama_model_default_params()
+    # Read into memory, not mapped: mapped and repacked for the CPU, weights would be held twice.
+    params.load_mode = library.llama.LLAMA_LOAD_MODE_NONE
+    params.n_gpu_layers = 0
+    library.take_log()
+    handle = library.own.edgeslm_load_model(os.fsencode(path), params)
+    if not handle:
+        raise ModelError(
+            f"cannot load the model {path}",
+            reason=first_reason(library.take_log()) or "llama.cpp gave no reason",
+            hint="compare the file's SHA-256 with its source; `edgeslm doctor` names the llama.cpp version",
+        )
+    return handle
+
+
 def _free(library: Library, context: Any, handle: Any) -> None:
     library.llama.llama_free(context)
     library.llama.llama_model_free(handle)
 
 
-def _read_metadata(llama: Any, handle: Any) -> Iterator[tuple[str, str]]:
+def read_metadata(llama: Any, handle: Any) -> Iterator[tuple[str, str]]:
     """The GGUF's scalar metadata as text; arrays are left out by llama.cpp or shortened."""
     for index in range(llama.llama_model_meta_count(handle)):
         yield (
@@ -344,7 +346,7 @@ def _common_length(first: Sequence[int], second: Sequence[int]) -> int:
     return length
 
 
-def _first_reason(log: str) -> str:
+def first_reason(log: str) -> str:
     """The first error of llama.cpp's log, which is the cause of those after it, without the function's name."""
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     errors = [line for line in lines if "error" in line.lower() or "failed" in line.lower()] or lines
