@@ -21,6 +21,10 @@ COLUMNS = {
 }  # fmt: skip
 
 
+def fill(text: str, held: dict[str, str]) -> str:
+    return SLOT.sub(lambda match: held[match[1]], text)
+
+
 def check_template(template: Template) -> None:
     kinds = template.slot_types()
     assert not re.search(r"<\w+(?::\w+)?>", SLOT.sub("", template.text)), "a slot that does not read <name:type>"
@@ -68,7 +72,7 @@ def test_records_hold_what_their_template_and_slots_say(seed: int) -> None:
     assert 80 <= len(log.records) <= 320
     assert len(log.records) == len(log.truth) == len(log.slots)
     for record, at, held in zip(log.records, log.truth, log.slots, strict=True):
-        assert record["message"] == SLOT.sub(lambda match, held=held: held[match[1]], log.templates[at].text)
+        assert record["message"] == fill(log.templates[at].text, held)
         assert set(record) == {"message", "ts", *log.columns}
         assert record["ts"].microsecond == 0
         if "level" in log.columns:
