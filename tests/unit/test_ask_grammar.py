@@ -110,7 +110,7 @@ QUESTIONS = [
     "top 3 users with failed passwords from 10.0.0.2 in the last 2.5 hours",
     "slowest backup of vol3 above 1,500 ms on 'gate' between 22:00 and 03:00",
     "errors or warnings of sshd with status 404 and port 4001 for root",
-    "how many turbine restarts with \"it's 100%_\\\" before 08:10?",
+    'how many turbine restarts with "it\'s 100%_\\" before 08:10?',
     "blocks lost on device sdb1 by pid 103, level E lines",
 ]
 
