@@ -11,8 +11,8 @@ _path = click.Path(path_type=Path)
 @click.command()
 @click.option("--out", type=_path, required=True, help="Folder for the shards.")
 @click.option("--logs", default=5000, show_default=True, help="Simulated logs; each gives about 13 pairs.")
-@click.option("--seed", default=1, show_default=True)
-@click.option("--workers", default=2, show_default=True)
+@click.option("--seed", default=1, show_default=True, help="Decides every log and question.")
+@click.option("--workers", default=2, show_default=True, help="Processes to make them in.")
 @click.option("--held-out", is_flag=True, help="Only the sources and wordings that training never sees.")
 def make_pairs(out: Path, logs: int, seed: int, workers: int, held_out: bool) -> None:
     """Make pairs of questions and SQL over simulated logs."""
@@ -25,7 +25,7 @@ def make_pairs(out: Path, logs: int, seed: int, workers: int, held_out: bool) ->
 @click.command()
 @click.option("--pairs", type=_path, required=True, help="Folder made by make-pairs.")
 @click.option("--out", type=_path, required=True, help="Folder for tokenizer.model.")
-@click.option("--vocabulary", default=4096, show_default=True)
+@click.option("--vocabulary", default=4096, show_default=True, help="How many tokens it has.")
 def train_tokenizer(pairs: Path, out: Path, vocabulary: int) -> None:
     """Train the planner's tokenizer on generated pairs."""
     from edgeslm_convert.logmodel.tokenizer import train_tokenizer as train
@@ -35,9 +35,9 @@ def train_tokenizer(pairs: Path, out: Path, vocabulary: int) -> None:
 
 @click.command()
 @click.option("--recipe", type=_path, required=True, help="TOML with [model] and [training].")
-@click.option("--pairs", type=_path, required=True)
+@click.option("--pairs", type=_path, required=True, help="Folder made by make-pairs.")
 @click.option("--held-out", type=_path, required=True, help="Pairs made with make-pairs --held-out.")
-@click.option("--tokenizer", type=_path, required=True)
+@click.option("--tokenizer", type=_path, required=True, help="tokenizer.model made by train-tokenizer.")
 @click.option(
     "--out", type=_path, required=True, help="Folder for checkpoint, log and model; a rerun goes on from there."
 )
@@ -63,9 +63,15 @@ def train_planner(
 
 @click.command()
 @click.option("--model", type=_path, required=True, help="Folder with config.json and model.safetensors.")
-@click.option("--tokenizer", type=_path, required=True)
+@click.option("--tokenizer", type=_path, required=True, help="tokenizer.model made by train-tokenizer.")
 @click.option("--out", type=_path, required=True, help="The GGUF to write.")
-@click.option("--outtype", type=click.Choice(["f32", "f16", "bf16", "q8_0"]), default="q8_0", show_default=True)
+@click.option(
+    "--outtype",
+    type=click.Choice(["f32", "f16", "bf16", "q8_0"]),
+    default="q8_0",
+    show_default=True,
+    help="Type of the weights.",
+)
 def export_planner(model: Path, tokenizer: Path, out: Path, outtype: str) -> None:
     """Write the planner's GGUF."""
     from edgeslm_convert.logmodel.export import export_planner as export
@@ -77,7 +83,7 @@ def export_planner(model: Path, tokenizer: Path, out: Path, outtype: str) -> Non
 @click.command()
 @click.option("--model", type=_path, help="GGUF; by default the planner that ships.")
 @click.option("--logs", default=60, show_default=True, help="Simulated logs to ask about.")
-@click.option("--seed", default=77, show_default=True)
+@click.option("--seed", default=77, show_default=True, help="Decides every log and question.")
 @click.option("--seen", is_flag=True, help="Sources and wordings of the training instead of the held-out ones.")
 @click.option("--failures", default=0, show_default=True, help="Print so many failures.")
 def measure_planner(model: Path | None, logs: int, seed: int, seen: bool, failures: int) -> None:

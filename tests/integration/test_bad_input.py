@@ -2,14 +2,13 @@
 
 import gzip
 import os
-import subprocess
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from edgeslm_bench.process import run_process
 from tiny_models import write_tiny_llama
 
 LOG = "Mar  3 00:01:00 gate sshd[101]: Failed password for root from 10.0.0.1 port 22 ssh2\n" * 50
@@ -29,30 +28,11 @@ def log(tmp_path: Path) -> Path:
     return path
 
 
-def run(*arguments: str | Path | bytes, given: bytes = b"") -> tuple[int, str, str, int]:
+def run(*arguments: str | Path | bytes, given: bytes = b"") -> tuple[int, str, str, float]:
     """Exit status, standard output, standard error and peak memory in MB of one `edgeslm` process."""
-    command: list[str | bytes] = [
-        sys.executable,
-        "-m",
-        "edgeslm",
-        *(a if isinstance(a, bytes) else str(a) for a in arguments),
-    ]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    watch = threading.Timer(PATIENCE_S, process.kill)
-    watch.start()
-    assert process.stdin
-    assert process.stdout
-    assert process.stderr
-    process.stdin.write(given)
-    process.stdin.close()
-    out, error = process.stdout.read(), process.stderr.read()  # both are short here
-    process.stdout.close()
-    process.stderr.close()
-    _, status, usage = os.wait4(process.pid, 0)
-    watch.cancel()
-    process.returncode = os.waitstatus_to_exitcode(status)
-    peak_kb = usage.ru_maxrss // (1024 if sys.platform == "darwin" else 1)
-    return process.returncode, out.decode("utf-8"), error.decode("utf-8"), peak_kb // 1024
+    command = [sys.executable, "-m", "edgeslm", *(a if isinstance(a, bytes) else str(a) for a in arguments)]
+    done = run_process(command, given=given, patience_s=PATIENCE_S)
+    return done.exit_status, done.output, done.errors, done.peak_rss_mb
 
 
 def refused(*arguments: str | Path | bytes, given: bytes = b"") -> str:
@@ -105,7 +85,7 @@ def test_a_single_line_of_100_mb_is_cut_in_bounded_memory(tmp_path: Path) -> Non
         for _ in range(100):
             file.write(b"x" * 1_000_000)
     status, out, error, peak_mb = run(
-        "sql", "--output", "csv", "SELECT count(*) AS n, max(length(line)) < 1000000 FROM logs", path
+        "sql", "--output", "csv", "SELECT count(*) AS n, max(length(line)) <= 1000000 FROM logs", path
     )
     assert (status, out.split("\n")[1]) == (0, "1,true"), error
     assert peak_mb < MEMORY_MB
