@@ -7,7 +7,7 @@ import pytest
 from asked_log import make_profile
 from edgeslm.ask.fragments import LONGEST_PIECE, Fragment, choose_fragments
 from edgeslm.ask.lexicon import content_words, locate_words, split_words, stems, synonyms
-from edgeslm.ask.profile import Profile
+from edgeslm.ask.profile import Profile, build_profile
 from edgeslm.ask.rank import LexicalRanker, RankedShape
 
 
@@ -107,3 +107,12 @@ def test_synonyms_hold_both_ways() -> None:
     for word in ("reject", "start", "error", "password"):
         for other in synonyms(stems(word)[0]):
             assert stems(word)[0] in synonyms(other)
+
+
+def test_a_message_that_says_no_comes_after_one_that_does_not_unless_the_question_says_so() -> None:
+    messages = ["Established session 7 for client", "Closed socket (no session established for client)"]
+    profile = build_profile([{"message": text} for text in messages * 3], [])
+    first, second = LexicalRanker().rank(["sessions", "established"], profile, {}, set())
+    assert [first.shape.example[:11], second.shape.example[:6]] == ["Established", "Closed"]
+    asked = LexicalRanker().rank(["sessions", "established"], profile, {}, set(), negative=True)
+    assert asked[0].shape.example.startswith("Closed")

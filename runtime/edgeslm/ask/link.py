@@ -37,6 +37,9 @@ _GENERIC = set(
     "requests request recently common often codes ids events event logs file times per problem problems".split()
 )
 _CODE_LABELS = ("status:", "status", "code:", "code")
+_NEGATIVE = set(
+    "no not never without none nobody nothing didn't doesn't wasn't weren't isn't don't can't couldn't".split()
+)
 _JOINING = set("of the a to in out for on".split())
 _NO_LABEL = set("for to from in on of at is the with by a and".split())
 _LEAST_COVERAGE = 0.35  # share of the question's weight below which the best shape says nothing about its words
@@ -63,7 +66,8 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
         rest = blank_out(rest, at)
     quoted = [value.text for value in values if not value.plain and not value.columns and " " in value.text]
     named = " ".join([rest, *quoted])
-    ranked = _rank(content_words(named), values, profile, ranker or LexicalRanker())
+    negative = not _NEGATIVE.isdisjoint(split_words(named))
+    ranked = _rank(content_words(named), values, profile, ranker or LexicalRanker(), negative)
     known = frozenset(stem for word in split_words(named) for stem in stems(word))
     fragments = choose_fragments(ranked, profile, MAX_SHAPES, known)
     shapes = [ShapeHandle(f"S{n}", one, one.shape, one.count) for n, one in enumerate(fragments, 1)]
@@ -88,7 +92,9 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
     )
 
 
-def _rank(words: list[str], values: list[ValueHandle], profile: Profile, ranker: ShapeRanker) -> list[RankedShape]:
+def _rank(
+    words: list[str], values: list[ValueHandle], profile: Profile, ranker: ShapeRanker, negative: bool
+) -> list[RankedShape]:
     """Shapes for the words; values found in a shape's slots speak for it, words that are values count for little."""
     light = {word for value in values if value.plain and value.columns for word in content_words(value.text)}
     bonus: dict[int, float] = {}
@@ -101,7 +107,7 @@ def _rank(words: list[str], values: list[ValueHandle], profile: Profile, ranker:
             for shape in profile.shapes:
                 if any(part.rstrip().endswith(_CODE_LABELS) for part in shape.literals()):
                     bonus.setdefault(id(shape), 0.6)
-    return ranker.rank(words, profile, bonus, light)
+    return ranker.rank(words, profile, bonus, light, negative=negative)
 
 
 def _number_values(

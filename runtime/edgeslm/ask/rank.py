@@ -16,6 +16,7 @@ from edgeslm.ask.shapes import Shape
 from edgeslm.ask.typos import nearest
 
 SYNONYM, PREFIX, TYPO, COLUMN, LIGHT = 0.5, 0.65, 0.8, 0.4, 0.3
+NEGATION = 0.35  # taken off a message that says `no` or `not` when the question does not
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,13 @@ class ShapeRanker(Protocol):
     """What the planner needs of a ranker: shapes in falling order of fitness for the content words of a question."""
 
     def rank(
-        self, words: Sequence[str], profile: Profile, bonus: dict[int, float], light: set[str]
+        self,
+        words: Sequence[str],
+        profile: Profile,
+        bonus: dict[int, float],
+        light: set[str],
+        *,
+        negative: bool = False,
     ) -> list[RankedShape]: ...
 
 
@@ -41,11 +48,18 @@ class LexicalRanker:
     """Ranks by shared stems, weighted by rarity in the log, with synonyms, prefixes and typos at a discount."""
 
     def rank(
-        self, words: Sequence[str], profile: Profile, bonus: dict[int, float], light: set[str]
+        self,
+        words: Sequence[str],
+        profile: Profile,
+        bonus: dict[int, float],
+        light: set[str],
+        *,
+        negative: bool = False,
     ) -> list[RankedShape]:
         """words: the question's content words. bonus: id(shape) -> extra score, from values found in its slots.
 
         light: words that already stand for a value of a column and count for little here.
+        negative: the question says `no` or `not`; otherwise messages that do are put back a little.
         """
         frequency, total = profile.stem_frequency, max(1, len(profile.shapes))
         known = tuple(frequency)
@@ -62,6 +76,9 @@ class LexicalRanker:
             if word in light:
                 rarity *= LIGHT
             options.append((word, near, rarity))
+        asks_negative = negative or not _NEGATIONS.isdisjoint(
+            stem for word in words for own in stems(word) for stem in (own, *synonyms(own))
+        )
         names = {word for word in words if word in light or _names_column(word, profile)}
         whole = sum(rarity for _, _, rarity in options) or 1.0
         ranked = []
@@ -79,11 +96,14 @@ class LexicalRanker:
             if extra <= 0 and not any(word not in names for word in matched):
                 continue
             coverage = score / whole
+            if not asks_negative and not _NEGATIONS.isdisjoint(shape.stem_words):
+                score -= NEGATION
             score += extra + 0.03 * math.log(1 + shape.count) - 0.004 * sum(len(part) for part in shape.literals()) / 8
             ranked.append(RankedShape(shape, score, matched, coverage, frozenset(exact)))
         return sorted(ranked, key=lambda one: -one.score)
 
 
+_NEGATIONS = frozenset(stem for word in ("no", "not", "cannot", "without", "never") for stem in stems(word))
 _COLUMN_OF = {
     "ip": "ip", "address": "ip", "user": "user", "usernam": "user", "host": "host", "hostnam": "host",
     "machin": "host", "server": "host", "port": "port", "process": "app", "program": "app", "pid": "pid",
