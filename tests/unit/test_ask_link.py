@@ -41,6 +41,7 @@ def values(candidates: Candidates) -> dict[str, dict[str, str]]:
         ("how many WARN lines from sshd's log", {"WARN": {"level": "WARN"}, "sshd": {"app": "sshd"}}),
         ("warnigns of (kernel)", {"warnigns": {"level": "WARN"}, "kernel": {"app": "kernel"}}),
         ("lines at level e", {"E": {"level": "ERROR"}}),
+        ("lines of level W.", {"W": {"level": "WARN"}}),
         ("lines of process 103", {"103": {"pid": "103"}}),
         ('lines with "port 4001 ssh2"', {"port 4001 ssh2": {}}),
         ("lines with “sdb1”", {"sdb1": {"A1": "sdb1"}}),

@@ -16,7 +16,9 @@ _RANK_WORDS = set(
     "top first last latest most best worst busiest leading bottom earliest least limit recent fewest biggest largest"
     " slowest longest highest".split()
 )
-_LEVEL_LETTER = re.compile(r"\blevel (?:= ?)?([vdiwef])\b|\b([VDIWEF])(?: lines| messages| entries| level|-level)")
+_LEVEL_LETTER = re.compile(
+    r"\blevel (?:= ?)?([vdiwefVDIWEF])\b|\b([VDIWEF])(?: lines| messages| entries| level|-level)"
+)
 _TOKEN = re.compile(r"[^\s\"“”`]+")
 _QUOTED = re.compile(r"\"([^\"]{1,200})\"|“([^”]{1,200})”|(?<!\w)'([^']{2,200})'(?!\w)|`([^`]{1,200})`")
 _NUMBER = re.compile(
