@@ -10,7 +10,9 @@ _path = click.Path(path_type=Path)
 
 @click.command()
 @click.option("--out", type=_path, required=True, help="Folder for the shards.")
-@click.option("--logs", default=5000, show_default=True, help="Simulated logs; each gives about 13 pairs.")
+@click.option(
+    "--logs", default=5000, show_default=True, help="Simulated logs, rounded up to hundreds; each gives about 13 pairs."
+)
 @click.option("--seed", default=1, show_default=True, help="Decides every log and question.")
 @click.option("--workers", default=2, show_default=True, help="Processes to make them in.")
 @click.option("--held-out", is_flag=True, help="Only the sources and wordings that training never sees.")

@@ -331,3 +331,9 @@ def test_the_model_that_ships_answers_a_question(log: Path) -> None:
 def test_the_same_question_gets_the_same_query(log: Path) -> None:
     first, second = (edgeslm_process("ask", "--sql", "top 3 addresses", log).stdout for _ in range(2))
     assert first == second != ""
+
+
+def test_a_series_names_its_buckets_no_finer_than_they_are(log: Path) -> None:
+    series = "SELECT date_trunc('hour', ts) AS hour, count(*) AS count FROM logs GROUP BY hour ORDER BY hour"
+    done = edgeslm_process("sql", "--output", "json", "--year", "2024", series, log)
+    assert json.loads(done.stdout)["rows"] == [["2024-03-03T00", 60], ["2024-03-03T01", 30]]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edgeslm.answer.values import duration, is_nothing, number, plain, shown
+from edgeslm.answer.values import TimeBucket, duration, is_nothing, number, plain, shown
 
 
 @pytest.mark.parametrize(
@@ -90,3 +90,19 @@ def test_durations() -> None:
 )
 def test_what_counts_as_nothing(rows: list[tuple[Any, ...]], nothing: bool) -> None:
     assert is_nothing(rows) is nothing
+
+
+@pytest.mark.parametrize(
+    ("unit", "written"),
+    [
+        ("day", "2015-12-10"),
+        ("hour", "2015-12-10T06"),
+        ("minute", "2015-12-10T06:55"),
+        ("second", "2015-12-10T06:55:00"),
+        ("10 minutes", "2015-12-10T06:55:00"),
+    ],
+)
+def test_a_time_that_stands_for_a_whole_unit_is_written_no_finer(unit: str, written: str) -> None:
+    bucket = TimeBucket.of(datetime(2015, 12, 10, 6, 55), unit)
+    assert (plain(bucket), shown(bucket)) == (written, written)
+    assert bucket == datetime(2015, 12, 10, 6, 55)

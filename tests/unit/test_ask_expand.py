@@ -207,3 +207,16 @@ def test_a_handle_that_was_not_offered_is_refused(sql: str, found: Candidates) -
     with pytest.raises(PlanError) as caught:
         expand(sql, found)
     assert str(caught.value) == f"the model named something that it was not offered\n  because in {sql}"
+
+
+@pytest.mark.parametrize("text", ["Invalid user … from", "Invalid user ... from"])
+def test_an_ellipsis_in_a_quoted_text_stands_for_anything(text: str) -> None:
+    sql = expand("SELECT count(*) FROM logs WHERE line LIKE V1", holding(text))
+    assert sql == "SELECT count(*) FROM logs WHERE line ILIKE '%Invalid user%from%'"
+
+
+def test_an_aggregate_over_a_slot_has_a_heading() -> None:
+    candidates = holding("state")
+    candidates.slots = [SlotHandle("A1", 0, Slot("num"), r"took (\d+)", "took")]
+    assert expand("SELECT avg(A1) FROM logs", candidates).endswith(" AS avg_took FROM logs")
+    assert expand("SELECT count(DISTINCT A1) FROM logs", candidates).endswith(" AS distinct_took FROM logs")

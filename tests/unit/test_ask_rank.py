@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from asked_log import make_profile
 from edgeslm.ask.fragments import LONGEST_PIECE, Fragment, choose_fragments
 from edgeslm.ask.lexicon import content_words, locate_words, split_words, stems, synonyms
+from edgeslm.ask.link import link
 from edgeslm.ask.profile import Profile, build_profile
 from edgeslm.ask.rank import LexicalRanker, RankedShape
 
@@ -116,3 +119,19 @@ def test_a_message_that_says_no_comes_after_one_that_does_not_unless_the_questio
     assert [first.shape.example[:11], second.shape.example[:6]] == ["Established", "Closed"]
     asked = LexicalRanker().rank(["sessions", "established"], profile, {}, set(), negative=True)
     assert asked[0].shape.example.startswith("Closed")
+
+
+def test_a_number_that_never_varies_does_not_narrow_a_pattern() -> None:
+    messages = [f'10.0.0.{n} "GET /a/b{n} HTTP/1.1" status: 200 len: {n}00 time: 0.{n}' for n in range(1, 9)]
+    profile = build_profile([{"message": text} for text in messages], [])
+    (found,) = patterns("response status", profile)
+    assert "200" not in "".join(found.pieces)
+    assert "status" in found.pieces[0]
+
+
+def test_filler_words_are_no_guess_at_an_event() -> None:
+    profile = build_profile([{"message": f"link {n} up"} for n in range(9)], [])
+    asked = link("what pct of the lines actually needed", profile, now=datetime(2024, 5, 3))
+    assert [value.text for value in asked.values if value.guess] == []
+    asked = link("did anybody see a meltdown", profile, now=datetime(2024, 5, 3))
+    assert [value.text for value in asked.values if value.guess] == ["meltdown"]
