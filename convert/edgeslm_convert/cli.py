@@ -46,9 +46,19 @@ def train_tokenizer(pairs: Path, out: Path, vocabulary: int) -> None:
 @click.option(
     "--encoder", type=_path, help="Folder of all-MiniLM-L6-v2, whose word embeddings the planner starts from."
 )
+@click.option(
+    "--start-from", type=_path, help="Folder of a trained model to go on from; further layers of the recipe are added."
+)
 @click.option("--minutes", type=float, help="Wall time to lay the schedule out for, instead of the recipe's.")
 def train_planner(
-    recipe: Path, pairs: Path, held_out: Path, tokenizer: Path, out: Path, encoder: Path | None, minutes: float | None
+    recipe: Path,
+    pairs: Path,
+    held_out: Path,
+    tokenizer: Path,
+    out: Path,
+    encoder: Path | None,
+    start_from: Path | None,
+    minutes: float | None,
 ) -> None:
     """Train the planner from a recipe."""
     from edgeslm_convert.logmodel.dataset import tokenize_pairs
@@ -58,7 +68,12 @@ def train_planner(
     settings = read_recipe(recipe, minutes=minutes)
     start = projected_embeddings(encoder, tokenizer, settings.width) if encoder else None
     measures = train(
-        lambda: tokenize_pairs(pairs, tokenizer), tokenize_pairs(held_out, tokenizer), settings, out, embeddings=start
+        lambda: tokenize_pairs(pairs, tokenizer),
+        tokenize_pairs(held_out, tokenizer),
+        settings,
+        out,
+        embeddings=start,
+        start=start_from,
     )
     click.echo(json.dumps(measures))
 

@@ -61,6 +61,28 @@ def make_model(settings: TrainSettings) -> LlamaForCausalLM:
     )
 
 
+def grow(start: LlamaForCausalLM, model: LlamaForCausalLM) -> None:
+    """Fill `model` with a trained one of the same width and a layer count that divides its own; outputs stay the same.
+
+    Each layer of `start` is followed by copies of itself whose two output projections are zero, so that they add
+    nothing until training moves them. Source: Wu et al. 2024, LLaMA Pro, section 3.2. Raises InputError.
+    """
+    few, many = len(start.model.layers), len(model.model.layers)
+    if many % few or start.config.hidden_size != model.config.hidden_size or start.vocab_size != model.vocab_size:
+        raise InputError(
+            f"cannot start {many} layers of width {model.config.hidden_size} from the trained model",
+            reason=f"it has {few} layers of width {start.config.hidden_size} and {start.vocab_size} tokens",
+            hint="only the number of layers may differ, and must be a multiple",
+        )
+    weights = {name: value for name, value in start.state_dict().items() if ".layers." not in name}
+    model.load_state_dict(weights, strict=False)
+    for number, layer in enumerate(model.model.layers):
+        layer.load_state_dict(start.model.layers[number * few // many].state_dict())
+        if number % (many // few):
+            torch.nn.init.zeros_(layer.self_attn.o_proj.weight)
+            torch.nn.init.zeros_(layer.mlp.down_proj.weight)
+
+
 def fast_bfloat16(device: torch.device) -> bool:
     """bfloat16 pays: on a GPU, and on a CPU with instructions for it (on one without it is 40 times slower)."""
     info = Path("/proc/cpuinfo")
@@ -90,16 +112,18 @@ def train(
     out: Path,
     *,
     embeddings: torch.Tensor | None = None,
+    start: Path | None = None,
 ) -> dict[str, float]:
     """Train and write out/model (HF layout, safetensors); returns the measures. Goes on from out/checkpoint.pt.
 
     load: called before each epoch, so that shards written meanwhile are taken along. embeddings: [vocabulary, width]
-    to start from. Raises InputError where there are no pairs.
+    to start from. start: folder of a trained model to go on from, grown where the settings have more layers.
+    Raises InputError where there are no pairs.
     """
     if len(held_out) == 0:
         raise InputError("there are no held-out pairs", hint="make some with make-pairs --held-out")
     out.mkdir(parents=True, exist_ok=True)
-    run = _Run(settings, out / "checkpoint.pt", embeddings)
+    run = _Run(settings, out / "checkpoint.pt", embeddings, start)
     with (out / "train.jsonl").open("a", encoding="utf-8") as log:
 
         def note(measures: dict[str, Any]) -> None:
@@ -127,10 +151,14 @@ def train(
 class _Run:
     """A training run: the model, its optimizer, and how far it is. Resumed, it sees the batches it had not seen yet."""
 
-    def __init__(self, settings: TrainSettings, checkpoint: Path, embeddings: torch.Tensor | None) -> None:
+    def __init__(
+        self, settings: TrainSettings, checkpoint: Path, embeddings: torch.Tensor | None, start: Path | None
+    ) -> None:
         self.settings, self.checkpoint = settings, checkpoint
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model = make_model(settings)
+        if start is not None:
+            grow(LlamaForCausalLM.from_pretrained(start, local_files_only=True, use_safetensors=True), self.model)
         if embeddings is not None:
             with torch.no_grad():
                 self.model.model.embed_tokens.weight.copy_(embeddings)
