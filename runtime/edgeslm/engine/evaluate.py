@@ -28,9 +28,21 @@ _GGML_TYPES = {"f32": 0, "f16": 1}  # enum ggml_type
 class Evaluator:
     """A loaded GGUF that gives raw numbers. A context manager: memory is freed on exit (or with the object)."""
 
-    def __init__(self, path: str | Path, *, n_ctx: int = 512, kv_type: str = "f32", threads: int | None = None) -> None:
-        """Load `path` with room for `n_ctx` tokens. kv_type: f32 or f16. Raises ModelError."""
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        n_ctx: int = 512,
+        kv_type: str = "f32",
+        threads: int | None = None,
+        observer: tuple[Any, int] | None = None,
+    ) -> None:
+        """Load `path` with room for `n_ctx` tokens. kv_type: f32 or f16. Raises ModelError.
+
+        observer: a compiled callback and its data, called with every tensor computed (cb_eval of llama.h).
+        """
         self.path = Path(path)
+        self._observer = observer
         check_header(self.path)
         self._library = load_library()
         self._llama = self._library.llama
@@ -106,6 +118,8 @@ class Evaluator:
         params.embeddings = self.is_encoder
         params.n_threads = params.n_threads_batch = threads
         params.no_perf = True
+        if self._observer:
+            params.cb_eval, params.cb_eval_user_data = self._observer
         context = self._library.own.edgeslm_make_context(handle, params)
         if not context:
             reason = first_reason(self._library.take_log()) or "llama.cpp gave no reason"
