@@ -75,7 +75,7 @@ class Kept:
     channels: Tensor | None = None
 
 
-_ALL = Kept()
+ALL = Kept()  # nothing was taken out
 
 
 def distil(
@@ -85,7 +85,7 @@ def distil(
     settings: DistilSettings,
     out: Path,
     *,
-    kept: Kept = _ALL,
+    kept: Kept = ALL,
     held_out: Sequence[Batch] = (),
 ) -> DistilReport:
     """Train `student` in place towards `teacher` (None: towards the labels alone). Goes on from out/checkpoint.pt.
@@ -212,28 +212,32 @@ def _check(student: Any, teacher: Any, settings: DistilSettings, kept: Kept) -> 
         if not settings.cross_entropy:
             wrong.append("there is no teacher and cross_entropy is 0")
     else:
-        wrong += _mismatches(student.config, teacher.config, settings, kept)
+        wrong += mismatches(student.config, teacher.config, kept)
     if wrong:
         raise InputError("cannot distil with these settings", reason="; ".join(wrong))
 
 
-def _mismatches(student: Any, teacher: Any, settings: DistilSettings, kept: Kept) -> list[str]:
+def mismatches(student: Any, teacher: Any, kept: Kept) -> list[str]:
+    """What of `kept` cannot be, by the configurations of both models, in words."""
     wrong = []
     if kept.tokens is None and student.vocab_size != teacher.vocab_size:
         wrong.append(
             f"the student has {student.vocab_size} tokens and the teacher {teacher.vocab_size}, and it is not said "
             "which of the teacher's they are"
         )
-    if kept.tokens is not None:
-        if len(kept.tokens) != student.vocab_size:
-            wrong.append(f"{len(kept.tokens)} kept tokens are named and the student has {student.vocab_size}")
-        if int(kept.tokens.max()) >= teacher.vocab_size:
-            wrong.append(f"kept token {int(kept.tokens.max())} is not one of the teacher's {teacher.vocab_size}")
-    if settings.hidden and kept.layers is not None:
-        if len(kept.layers) != student.num_hidden_layers:
-            wrong.append(f"{len(kept.layers)} kept layers are named and the student has {student.num_hidden_layers}")
-        if max(kept.layers, default=0) >= teacher.num_hidden_layers or list(kept.layers) != sorted(set(kept.layers)):
-            wrong.append(f"kept layers {list(kept.layers)} are not rising numbers below {teacher.num_hidden_layers}")
-    if settings.hidden and kept.channels is not None and len(kept.channels) != student.hidden_size:
-        wrong.append(f"{len(kept.channels)} kept channels are named and the student has {student.hidden_size}")
+    sizes = {
+        "tokens": (student.vocab_size, teacher.vocab_size),
+        "layers": (student.num_hidden_layers, teacher.num_hidden_layers),
+        "channels": (student.hidden_size, teacher.hidden_size),
+    }
+    for name, (few, many) in sizes.items():
+        if getattr(kept, name) is None:
+            continue
+        numbers = [int(number) for number in getattr(kept, name)]
+        if len(numbers) != few:
+            wrong.append(f"{len(numbers)} kept {name} are named and the student has {few}")
+        if strange := [number for number in numbers if not 0 <= number < many]:
+            wrong.append(f"of the kept {name} {strange[0]} is not one of the teacher's {many}")
+        if name == "layers" and numbers != sorted(set(numbers)):
+            wrong.append(f"the kept layers {numbers} do not rise")
     return wrong
