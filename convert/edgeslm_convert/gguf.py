@@ -24,6 +24,7 @@ _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _EXCEPTION_LINE = re.compile(r"^[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit)\b", re.MULTILINE)
 _LOGGED_ERROR = re.compile(r"^(?:ERROR|CRITICAL):[\w.-]+:(.*)$", re.MULTILINE)
 _REASON_LENGTH = 500
+_NAMED = 5
 
 
 def converter_script() -> Path:
@@ -61,9 +62,9 @@ def check_checkpoint(model: Path) -> None:
             hint="save the model again with `save_pretrained`, which writes safetensors",
         )
     _read_json(model / "config.json")
-    if index.is_file():
-        files = sorted({*files, *(model / name for name in _read_json(index).get("weight_map", {}).values())})
-    reasons = [reason for path in files if (reason := _damage(path))]
+    parts = _parts(_read_json(index), index) if index.is_file() else {}
+    files = sorted({*files, *(model / name for name in parts)})
+    reasons = [reason for path in files if (reason := _damage(path, parts.get(path.name, set())))]
     if reasons:
         raise ModelError(
             f"the checkpoint {model} is damaged", reason="; ".join(reasons), hint="copy or download it again"
@@ -132,10 +133,24 @@ def _read_json(path: Path) -> dict[str, Any]:
     return read
 
 
-def _damage(path: Path) -> str:
-    """What is wrong with a safetensors file by its header and size; empty if nothing is."""
+def _parts(index: dict[str, Any], path: Path) -> dict[str, set[str]]:
+    """Name of each file that an index lists -> the tensors it must hold. Raises ModelError for a malformed index."""
+    held: dict[str, set[str]] = {}
+    places = index.get("weight_map")
+    if not isinstance(places, dict) or not all(
+        isinstance(file, str) and file == Path(file).name for file in places.values()
+    ):
+        raise ModelError(f"cannot read {path}", reason="its weight_map does not name files beside it")
+    for tensor, file in places.items():
+        held.setdefault(file, set()).add(tensor)
+    return held
+
+
+def _damage(path: Path, expected: set[str]) -> str:
+    """What is wrong with a safetensors file by its header, its size and the tensors it lacks; empty if nothing is."""
     try:
-        with safe_open(path, framework="numpy"):
-            return ""
+        with safe_open(path, framework="numpy") as file:
+            missing = sorted(expected - set(file.keys()))
     except (SafetensorError, OSError) as error:
         return f"{path.name}: {error}"
+    return f"{path.name}: lacks {', '.join(missing[:_NAMED])} ({len(missing)} tensors)" if missing else ""

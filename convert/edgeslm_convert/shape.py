@@ -1,4 +1,4 @@
-"""The shape of a checkpoint from its config.json alone: its tensors, parameters, bytes, operations, and what cannot be written.
+"""The shape of a checkpoint from its config.json alone: tensors, parameters, bytes, operations, and what is impossible.
 
 No weight is read here and neither torch nor transformers is imported, so a plan costs nothing. Tensors bear the names
 that llama.cpp gives them, because its files are what comes out. `expressible` names every offender at once.
@@ -79,7 +79,7 @@ class ModelShape:
 
     @classmethod
     def from_config(cls, path: Path) -> ModelShape:
-        """The shape in a config.json, or in a folder that holds one. Raises ModelError that names all that is missing."""
+        """The shape in a config.json, or in a folder that holds one. Raises ModelError that names all it lacks."""
         return cls(**shape_config.read(path))
 
     @property
@@ -106,7 +106,7 @@ class ModelShape:
         return {group: count for group in GROUPS if (count := self.parameters(group))}
 
     def bytes(self, kind: str, *, imatrix: bool = False) -> int:
-        """Bytes of the tensors in a GGUF of type `kind`, by llama.cpp's own mixtures; metadata and tokens not counted."""
+        """Bytes of the tensors in a GGUF of type `kind`, by llama.cpp's own mixtures; metadata is not counted."""
         gqa = self.n_head // self.n_head_kv
         return sum(
             tensor_bytes(
@@ -138,7 +138,7 @@ class ModelShape:
         return int(2 * heads * self.head_dim * context * bytes_per_value)
 
     def expressible(self, types: Sequence[str] = ()) -> list[str]:
-        """Why llama.cpp or its converter cannot hold this shape, or a wanted output type not these rows; [] if it can."""
+        """Why llama.cpp or its converter cannot hold this shape, or an output type not its rows; [] if they can."""
         return [*self._impossible(), *self._unwritable(), *(line for kind in types for line in self._misfits(kind))]
 
     def _embeddings(self) -> list[TensorShape]:
@@ -220,7 +220,7 @@ class ModelShape:
             )
         if self.architecture == "phi" and self.n_head_kv != self.n_head:
             wrong.append(
-                f"phi: {self.n_head_kv} KV heads for {self.n_head} heads; the converter writes as many as heads"
+                f"phi: {self.n_head_kv} KV heads for {self.n_head} heads; the converter writes the same number"
             )
         if self.architecture == "phi" and self.qk_norm:
             wrong.append("phi: norms of queries and keys (qk_layernorm) are not in llama.cpp")
