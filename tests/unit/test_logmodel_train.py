@@ -18,6 +18,7 @@ for needed in ("transformers", "safetensors", "sentencepiece", "tqdm"):
     pytest.importorskip(needed, reason=f"{needed} is not installed (extra: convert)")
 dataset = pytest.importorskip("edgeslm_convert.logmodel.dataset")
 training = pytest.importorskip("edgeslm_convert.logmodel.train")
+loop = pytest.importorskip("edgeslm_convert.recover.loop")
 TrainSettings, train, batches = training.TrainSettings, training.train, dataset.batches
 BOS, EOS = dataset.BOS, dataset.EOS
 
@@ -79,19 +80,19 @@ def test_a_run_that_was_cut_off_ends_with_the_weights_of_an_undisturbed_one(
     whole = train(lambda: data, held_out, settings, tmp_path / "whole")
     per_epoch = len(list(batches(data, tokens=settings.batch_tokens, seed=1)))
     assert 2 < per_epoch < 14  # so that it is cut off within an epoch, and goes on over its end
-    real, calls = training._Run._step, 0
+    real, calls = loop.Run.train_on, 0
 
-    def fail_in_second_epoch(run: Any, ids: Any, labels: Any) -> None:
+    def fail_in_second_epoch(run: Any, batch: Any, objective: Any) -> None:
         nonlocal calls
         calls += 1
         if calls == per_epoch + 3:
             raise KeyboardInterrupt
-        real(run, ids, labels)
+        real(run, batch, objective)
 
-    monkeypatch.setattr(training._Run, "_step", fail_in_second_epoch)
+    monkeypatch.setattr(loop.Run, "train_on", fail_in_second_epoch)
     with pytest.raises(KeyboardInterrupt):
         train(lambda: data, held_out, settings, tmp_path / "cut")
-    monkeypatch.setattr(training._Run, "_step", real)
+    monkeypatch.setattr(loop.Run, "train_on", real)
     resumed = train(lambda: data, held_out, settings, tmp_path / "cut")
     assert resumed["step"] == whole["step"] == 14
     assert resumed["loss"] == whole["loss"]

@@ -1,44 +1,35 @@
 """Trains the planner: a small Llama from scratch on generated pairs; the loss is on the SQL alone.
 
-Resumable (a checkpoint every few minutes, moved into place whole), seeded, with a progress bar. Runs on a CPU or a GPU.
+It holds the model's shape, its loss and its measures; the loop itself is `recover.loop`.
 """
 
-import json
-import time
 import tomllib
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import torch
-from tqdm import tqdm
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from edgeslm.errors import InputError
 from edgeslm_convert.logmodel.dataset import Tokenized, batches
+from edgeslm_convert.recover.loop import Batch, Part, Run, Schedule, autocast, drive
 
-_NOTE_SECONDS = 60  # between lines of train.jsonl
 
-
-@dataclass
-class TrainSettings:
-    """Shape of the model and of the run. minutes: wall time the schedule is laid out for, 0 to go by steps."""
+@dataclass(frozen=True)
+class TrainSettings(Schedule):
+    """Shape of the model and of the run."""
 
     layers: int = 6
     width: int = 192
     heads: int = 6
     ffn: int = 512
     vocabulary: int = 4096
-    steps: int = 4000
-    minutes: float = 0.0
     batch_tokens: int = 4096
+    steps: int = 4000
     rate: float = 2e-3
-    warmup: float = 0.02
     decay: float = 0.35
-    seed: int = 1
-    checkpoint_minutes: float = 5.0
+    weight_decay: float = 0.05
 
 
 def make_model(settings: TrainSettings) -> LlamaForCausalLM:
@@ -83,12 +74,6 @@ def grow(start: LlamaForCausalLM, model: LlamaForCausalLM) -> None:
             torch.nn.init.zeros_(layer.mlp.down_proj.weight)
 
 
-def fast_bfloat16(device: torch.device) -> bool:
-    """bfloat16 pays: on a GPU, and on a CPU with instructions for it (on one without it is 40 times slower)."""
-    info = Path("/proc/cpuinfo")
-    return device.type == "cuda" or (info.exists() and "avx512_bf16" in info.read_text())
-
-
 def answer_loss(model: LlamaForCausalLM, ids: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Cross-entropy on the labelled tokens, and the share of pairs whose every token is the most likely one.
 
@@ -123,124 +108,34 @@ def train(
     if len(held_out) == 0:
         raise InputError("there are no held-out pairs", hint="make some with make-pairs --held-out")
     out.mkdir(parents=True, exist_ok=True)
-    run = _Run(settings, out / "checkpoint.pt", embeddings, start)
-    with (out / "train.jsonl").open("a", encoding="utf-8") as log:
+    model = _first_model(settings, embeddings, start)
+    run = Run(model, settings, out / "checkpoint.pt")
 
-        def note(measures: dict[str, Any]) -> None:
-            log.write(json.dumps(measures) + "\n")
-            log.flush()
+    def epoch(number: int) -> Iterable[Batch]:
+        data = load()
+        if len(data) == 0:
+            raise InputError("there are no pairs to train on", hint="make some with make-pairs")
+        return batches(data, tokens=settings.batch_tokens, seed=settings.seed + number + 1)
 
-        last_save = last_note = time.perf_counter()
-        with tqdm(total=1000, initial=int(1000 * run.progress), unit="‰") as bar:
-            for _ in run.steps(load):
-                bar.update(int(1000 * run.progress) - bar.n)
-                bar.set_postfix(run.shown())
-                if time.perf_counter() - last_note > _NOTE_SECONDS:
-                    note({**run.measures(), **evaluate(run.model, held_out, batch=16)})
-                    last_note = time.perf_counter()
-                if time.perf_counter() - last_save > 60 * settings.checkpoint_minutes:
-                    run.save()
-                    last_save = time.perf_counter()
-        measures = {**run.measures(), **evaluate(run.model, held_out, batch=64)}
-        note({**measures, "settings": asdict(settings)})
-    run.save()
-    run.model.to(torch.float32).cpu().save_pretrained(out / "model", safe_serialization=True)
+    def objective(batch: Batch) -> Iterator[Part]:
+        loss, exact = answer_loss(model, *batch)
+        yield loss, {"exact": exact.item()}
+
+    measures = drive(
+        run, epoch, objective, out, evaluate=lambda final: evaluate(model, held_out, batch=64 if final else 16)
+    )
+    model.to(torch.float32).cpu().save_pretrained(out / "model", safe_serialization=True)
     return measures
 
 
-class _Run:
-    """A training run: the model, its optimizer, and how far it is. Resumed, it sees the batches it had not seen yet."""
-
-    def __init__(
-        self, settings: TrainSettings, checkpoint: Path, embeddings: torch.Tensor | None, start: Path | None
-    ) -> None:
-        self.settings, self.checkpoint = settings, checkpoint
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.model = make_model(settings)
-        if start is not None:
-            grow(LlamaForCausalLM.from_pretrained(start, local_files_only=True, use_safetensors=True), self.model)
-        if embeddings is not None:
-            with torch.no_grad():
-                self.model.model.embed_tokens.weight.copy_(embeddings)
-        self.model.to(self.device)
-        matrices = [p for p in self.model.parameters() if p.ndim == 2]
-        vectors = [p for p in self.model.parameters() if p.ndim != 2]
-        groups = [{"params": matrices, "weight_decay": 0.05}, {"params": vectors, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=settings.rate, betas=(0.9, 0.98))
-        self.step, self.spent, self.seen = 0, 0.0, 0
-        self.epoch, self.place = 0, 0  # whole epochs done, and batches of the next one
-        self.loss = self.exact = 0.0  # running means
-        if checkpoint.exists():
-            self._restore()
-
-    def _restore(self) -> None:
-        state = torch.load(self.checkpoint, map_location=self.device, weights_only=False)
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizers"][0])
-        self.step, self.spent, self.seen = state["step"], state["spent"], state["seen"]
-        self.epoch, self.place = state["epoch"], state.get("place", 0)
-        self.loss, self.exact = state.get("loss", 0.0), state.get("exact", 0.0)
-
-    def save(self) -> None:
-        """Write the checkpoint, moved into place whole."""
-        beside = self.checkpoint.with_suffix(".part")
-        numbers = {name: getattr(self, name) for name in ("step", "spent", "seen", "epoch", "place", "loss", "exact")}
-        state = {"model": self.model.state_dict(), "optimizers": [self.optimizer.state_dict()], **numbers}
-        torch.save(state, beside)
-        beside.replace(self.checkpoint)
-
-    @property
-    def progress(self) -> float:
-        """How much of the schedule is done, 0 to 1, by steps or by time."""
-        timed = self.spent / (60 * self.settings.minutes) if self.settings.minutes else 0.0
-        return min(1.0, max(self.step / self.settings.steps, timed))
-
-    def steps(self, load: Callable[[], Tokenized]) -> Iterator[None]:
-        """Train to the end of the schedule, yielding after each step."""
-        while self.progress < 1.0:
-            data = load()
-            if len(data) == 0:
-                raise InputError("there are no pairs to train on", hint="make some with make-pairs")
-            epoch = batches(data, tokens=self.settings.batch_tokens, seed=self.settings.seed + self.epoch + 1)
-            for ids, labels in islice(epoch, self.place, None):
-                self._step(ids, labels)
-                yield
-                if self.progress >= 1.0:
-                    return
-            self.epoch, self.place = self.epoch + 1, 0
-
-    def _step(self, ids: torch.Tensor, labels: torch.Tensor) -> None:
-        began = time.perf_counter()
-        at, settings = self.progress, self.settings
-        scale = min(1.0, at / settings.warmup if settings.warmup else 1.0, (1.0 - at) / settings.decay) + 0.003
-        for group in self.optimizer.param_groups:
-            group["lr"] = settings.rate * scale
-        self.model.train()
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=fast_bfloat16(self.device)):
-            loss, exact = answer_loss(self.model, ids.to(self.device), labels.to(self.device))
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.loss = 0.98 * self.loss + 0.02 * loss.item() if self.step else loss.item()
-        self.exact = 0.98 * self.exact + 0.02 * exact.item()
-        self.step, self.place, self.seen = self.step + 1, self.place + 1, self.seen + ids.numel()
-        self.spent += time.perf_counter() - began
-
-    def measures(self) -> dict[str, Any]:
-        return {
-            "step": self.step,
-            "minutes": self.spent / 60,
-            "tokens": self.seen,
-            "loss": self.loss,
-            "exact": self.exact,
-            "epoch": self.epoch + 1,
-        }
-
-    def shown(self) -> dict[str, Any]:
-        """What the progress bar says."""
-        speed = f"{self.seen / self.spent:.0f}"
-        return {"step": self.step, "loss": f"{self.loss:.3f}", "exact": f"{self.exact:.3f}", "tps": speed}
+def _first_model(settings: TrainSettings, embeddings: torch.Tensor | None, start: Path | None) -> LlamaForCausalLM:
+    model = make_model(settings)
+    if start is not None:
+        grow(LlamaForCausalLM.from_pretrained(start, local_files_only=True, use_safetensors=True), model)
+    if embeddings is not None:
+        with torch.no_grad():
+            model.model.embed_tokens.weight.copy_(embeddings)
+    return model
 
 
 @torch.no_grad()
@@ -252,7 +147,7 @@ def evaluate(model: LlamaForCausalLM, data: Tokenized, *, batch: int) -> dict[st
     for number, (ids, labels) in enumerate(batches(data, tokens=4096, seed=0)):
         if number >= batch:
             break
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=fast_bfloat16(device)):
+        with autocast(device):
             loss, exact = answer_loss(model, ids.to(device), labels.to(device))
         losses.append(loss.item() * len(ids))
         exacts.append(exact.item() * len(ids))

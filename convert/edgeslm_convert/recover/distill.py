@@ -106,7 +106,6 @@ def distil(
         pupil.objective,
         out,
         evaluate=lambda final: pupil.evaluate(held_out if final else held_out[:_EVALUATED]),
-        settings=settings,
     )
     student.eval()
     after = {name: value for name, value in measures.items() if name.startswith("held_out_")}

@@ -230,11 +230,10 @@ def drive(
     out: Path,
     *,
     evaluate: Callable[[bool], Mapping[str, float]] = lambda final: {},
-    settings: Any = None,
 ) -> dict[str, Any]:
     """Run to the end of the schedule with a progress bar, out/train.jsonl and checkpoints; returns the measures.
 
-    evaluate: held-out measures; told whether these are the last ones. settings: a dataclass to put in the log.
+    evaluate: held-out measures; told whether these are the last ones.
     """
     checkpoint_seconds = 60 * run.schedule.checkpoint_minutes
     last_save = last_note = time.perf_counter()
@@ -256,5 +255,5 @@ def drive(
                     last_save = time.perf_counter()
         run.save()
         measures = {**run.measures(), **evaluate(True)}
-        note({**measures, "settings": asdict(settings or run.schedule)})
+        note({**measures, "settings": asdict(run.schedule)})
     return measures
