@@ -3,10 +3,11 @@
 `python run_converter.py SCRIPT PRE_TOKENIZER ARGUMENT...` (PRE_TOKENIZER may be empty) is what `gguf.to_gguf` starts.
 It imports nothing of ours, so that the converter finds its own modules and its own gguf package first.
 
-Two things are put right:
+Three things are put right:
 - The converter knows a BPE pre-tokenizer by a hash over the whole vocabulary; one that was pruned or is new it refuses.
 - Where a SentencePiece tokenizer is there as tokenizer.json only, it gives every token the same score, and llama.cpp,
   which merges by score, then reads text as other tokens than transformers does. The scores are the ranks of the merges.
+- GPTBigCode and Phi get a feed-forward length of four times their width, whatever config.json says.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 _NEVER_MERGED = -1e6
+# Model types whose feed-forward length the converter assumes -> the key in config.json that holds it.
+_ASSUMED_LENGTH = {"gpt_bigcode": "n_inner", "phi": "intermediate_size"}
 
 
 def prepare(script: str) -> None:
@@ -35,13 +38,25 @@ def run(script: str, pre_tokenizer: str, arguments: list[str]) -> None:
     from conversion.base import TextModel  # type: ignore[import-not-found]
 
     sys.argv = [script, *arguments]
-    own = TextModel.get_vocab_base_pre
+    import gguf
+
+    own, own_length = TextModel.get_vocab_base_pre, gguf.GGUFWriter.add_feed_forward_length
     if pre_tokenizer:
         TextModel.get_vocab_base_pre = lambda self, tokenizer: pre_tokenizer
+    length = feed_forward_length(Path(arguments[0]))
+    if length:
+        gguf.GGUFWriter.add_feed_forward_length = lambda self, assumed: own_length(self, length)
     try:
         runpy.run_path(script, run_name="__main__")
     finally:
         TextModel.get_vocab_base_pre = own
+        gguf.GGUFWriter.add_feed_forward_length = own_length
+
+
+def feed_forward_length(model: Path) -> int | None:
+    """The length in config.json where the converter would assume another one; None where it reads it itself."""
+    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    return config.get(_ASSUMED_LENGTH.get(config.get("model_type"), ""))
 
 
 def merge_scores(tokenizer: dict[str, Any]) -> dict[int, float]:
