@@ -42,7 +42,7 @@ def run(view: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
 def holding(text: str) -> Candidates:
     """Candidates whose one value V1 is that text, as an app and as a slot of that name; with a time and a number."""
     candidates = link("top 3 lines after 08:10", make_profile(), now=NOW)
-    candidates.slots = [SlotHandle("A1", 0, Slot("word"), r"of (\S+) took", text)]
+    candidates.slots = [SlotHandle("A1", Slot("word"), r"of (\S+) took", text)]
     candidates.values = [ValueHandle("V1", text, {"app": text, "A1": text}, (0, 1), False)]
     return candidates
 
@@ -166,8 +166,8 @@ def test_a_slot_is_read_once_and_named(found: Candidates, view: duckdb.DuckDBPyC
 def test_a_slots_heading_never_hides_a_column_or_a_keyword(name: str, view: duckdb.DuckDBPyConnection) -> None:
     candidates = holding("x")
     candidates.slots = [
-        SlotHandle("A1", 0, Slot("word"), r"volume (\S+) took", name),
-        SlotHandle("A2", 0, Slot("num"), r"took (\d+) ms", name),
+        SlotHandle("A1", Slot("word"), r"volume (\S+) took", name),
+        SlotHandle("A2", Slot("num"), r"took (\d+) ms", name),
     ]
     both = run(view, expand("SELECT A1, A2 FROM logs WHERE A1 IS NOT NULL ORDER BY A2 DESC LIMIT 1", candidates))
     assert both == [("vol3", 118 * 7)]
@@ -217,6 +217,6 @@ def test_an_ellipsis_in_a_quoted_text_stands_for_anything(text: str) -> None:
 
 def test_an_aggregate_over_a_slot_has_a_heading() -> None:
     candidates = holding("state")
-    candidates.slots = [SlotHandle("A1", 0, Slot("num"), r"took (\d+)", "took")]
+    candidates.slots = [SlotHandle("A1", Slot("num"), r"took (\d+)", "took")]
     assert expand("SELECT avg(A1) FROM logs", candidates).endswith(" AS avg_took FROM logs")
     assert expand("SELECT count(DISTINCT A1) FROM logs", candidates).endswith(" AS distinct_took FROM logs")

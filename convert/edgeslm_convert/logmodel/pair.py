@@ -57,7 +57,7 @@ def make_pairs(
     rng = random.Random(seed)
     log = simulate(rng, held_out=bool(holdout))
     profile = profile_log(log)
-    asker = Asker(log, rng, holdout=holdout)
+    asker = Asker(log, rng, profile.fields, holdout=holdout)
     for _ in range(per_log):
         question = asker.ask()
         if question is None:
@@ -151,6 +151,11 @@ class _Writer:
             if any(column.name == ref[1] for column in self.candidates.columns):
                 return str(ref[1])
             raise Dropped("no such column")
+        if ref[0] == "field":
+            for offered in self.candidates.slots:
+                if offered.field.casefold() == ref[1].casefold():
+                    return offered.handle
+            raise Dropped("field not offered")
         _, at, slot = ref
         handle = self.shapes.get(at) or self._shape(at)
         truth = {held[slot] for held, own in zip(self.log.slots, self.log.truth, strict=True) if own == at}
@@ -182,7 +187,7 @@ class _Writer:
         _, ref, value, operator = cond
         for handle in self.candidates.values:
             names = [ref[1]] if ref[0] == "col" else []
-            if ref[0] == "slot":
+            if ref[0] in ("slot", "field"):
                 names = [self._column(ref)]
             for name in names:
                 if name in handle.columns and handle.columns[name].casefold() == value.casefold():

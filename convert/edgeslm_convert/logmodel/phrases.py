@@ -7,19 +7,21 @@ import random
 import re
 import tomllib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from importlib import resources
 from typing import Any
 
-from edgeslm_convert.logmodel.manner import NUMBERS, write_clock, write_date
+from edgeslm.ask.fields import Field
+from edgeslm_convert.logmodel.manner import NUMBERS, plural, write_clock, write_date
 from edgeslm_convert.logmodel.simulate import ENTITY_TYPES, Log, Template, load_sources
 
 # A condition, in symbols: ("S", template, negated) | ("V", ref, value, op) | ("L", text, negated) | ("T", phrase)
 # | ("N", ref, op, number) | ("ABSENT",)
 Cond = tuple[Any, ...]
-# A column: ("col", name) | ("slot", template, slot)
+# A column: ("col", name) | ("slot", template, slot) | ("field", name)
 Ref = tuple[Any, ...]
 
 PLACE = re.compile(r"\{(\w+)\}")
@@ -52,8 +54,10 @@ class Subject:
 class Phrases:
     """Draws phrases about one simulated log."""
 
-    def __init__(self, log: Log, rng: random.Random) -> None:
+    def __init__(self, log: Log, rng: random.Random, fields: Sequence[Field] = ()) -> None:
+        """fields: the named fields of the log's messages, as its profile has them."""
         self.log, self.rng = log, rng
+        self.fields = {one.name: one for one in reversed(fields) if one.words and one.name not in log.columns}
         self.counts = Counter(log.truth)
         self.modifiers, self.columns = bank("modifiers"), bank("columns")
         self.first, self.last = log.records[0]["ts"], log.records[-1]["ts"]
@@ -174,6 +178,8 @@ class Phrases:
                 options.append(("number", ("slot", at, slot), value))
         if rng.random() < 0.15:
             return self.mention_filter(row, at, subject)
+        for one, seen in self.fields_of(row):
+            options += [("number" if one.slot.numeric else "other", ("field", one.name), seen)] * 2
         name, ref, value = rng.choice(options)
         if name == "level":
             phrase = rng.choice(self.modifiers["filter_level"]).replace("{V}", rng.choice([value, value.lower()]))
@@ -184,7 +190,7 @@ class Phrases:
             return phrase, [("N", ref, "=", value)]
         key = f"filter_{name}" if f"filter_{name}" in self.modifiers else "filter_other"
         template = rng.choice(self.modifiers[key])
-        negated = rng.random() < 0.1
+        negated = rng.random() < 0.16
         if negated:
             template = rng.choice(self.modifiers["filter_not"])
         noun = self.noun(ref)[0] if "{col}" in template else ""
@@ -194,6 +200,7 @@ class Phrases:
         """A further condition on text: a value or a constant word of that row."""
         rng = self.rng
         values = [value for value in self.log.slots[row].values() if len(value) > 3 and " " not in value]
+        values += self._names_at(row)
         words = [word for word in self._constant_words(at) if word.isalpha()]
         value = rng.choice(values + words)
         negated = rng.random() < 0.4
@@ -229,9 +236,17 @@ class Phrases:
         phrase = PLACE.sub(lambda match: fill[match[1]], phrase)
         return phrase, [("T", phrase)], now
 
+    def fields_of(self, row: int) -> list[tuple[Field, str]]:
+        """The named fields of a record's message, with their values there."""
+        message = self.log.records[row]["message"]
+        found = ((one, re.search(one.regex, message)) for one in self.fields.values())
+        return [(one, match[1]) for one, match in found if match]
+
     # columns ----------------------------------------------------------------------------------------------------------
     def noun(self, ref: Ref) -> tuple[str, str]:
         """What people call a column, one and many."""
+        if ref[0] == "field":
+            return self._field_noun(self.fields[ref[1]])
         if ref[0] == "slot":
             template = self.log.templates[ref[1]]
             names = template.slots.get(ref[2])
@@ -244,6 +259,17 @@ class Phrases:
         pair = self.rng.choice(nouns["nouns"] if isinstance(nouns, dict) else nouns)
         return pair["one"], pair["many"]
 
+    def _field_noun(self, one: Field) -> tuple[str, str]:
+        """A field by the words of its name, some left out, or as it is written, at times as `codes` or `values`."""
+        rng, words = self.rng, list(one.words)
+        if len(words) > 1 and rng.random() < 0.25:
+            words.pop(rng.randrange(len(words)))
+        name = " ".join(words) if rng.random() < 0.75 else one.name.strip().lower()
+        if rng.random() < 0.3:
+            kinds = ("value", "number", "reading") if one.slot.numeric else ("value", "code", "name", "string", "entry")
+            name += " " + rng.choice(kinds)
+        return name, name if rng.random() < 0.1 else plural(name)
+
     def column_ref(self, subject: Subject, *, but: Ref | None = None) -> Ref:
         """A text column or slot that says something of the subject."""
         rng = self.rng
@@ -253,6 +279,9 @@ class Phrases:
             if name not in used and len({record[name] for record in self.log.records}) > 1:
                 options += [("col", name)] * (1 if name in ("pid", "thread", "tid") else 2)
         at = subject.template if subject.template is not None else subject.near
+        row = next((row for row, truth in enumerate(self.log.truth) if truth == at), None)
+        held = self.fields.values() if row is None else (one for one, _ in self.fields_of(row))
+        options += [("field", one.name) for one in held] * (3 if row is None else 6)
         if at is not None:
             for slot, kind in self.log.templates[at].slot_types().items():
                 base = kind.split(" ")[0]
@@ -280,12 +309,17 @@ class Phrases:
         """A condition on text, and the text as the question writes it."""
         rng = self.rng
         row = rng.randrange(len(self.log.records))
-        values = [value for value in self.log.slots[row].values() if len(value) > 3]
+        values = [value for value in self.log.slots[row].values() if len(value) > 3] + self._names_at(row)
         words = [word for word in self._constant_words(self.log.truth[row]) if word.isalnum()]
         absent = [f"{rng.choice(['ERR', 'E', 'job', 'XK', 'id'])}{rng.choice(['-', '_', ''])}{rng.randint(100, 99999)}"]
         value = rng.choice(values * 2 + words * 2 + absent)
         quoted = value in words or " " in value or rng.random() < 0.3
         return ("L", value, False), f'"{value}"' if quoted else value
+
+    def _names_at(self, row: int) -> list[str]:
+        """The program and component that wrote a record: names that a question may mention as text."""
+        record = self.log.records[row]
+        return [str(record[name]) for name in ("app", "component") if len(str(record.get(name) or "")) > 3]
 
     def slot_values(self, at: int) -> list[str]:
         """The longer values in a template's messages."""

@@ -5,10 +5,12 @@ symbols against what linking really offers.
 """
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 
+from edgeslm.ask.fields import Field
 from edgeslm_convert.logmodel.forms import SQL_FORMS
 from edgeslm_convert.logmodel.manner import NUMBERS, as_typed, plural, tidy
 from edgeslm_convert.logmodel.phrases import PLACE, Cond, Phrases, Ref, Subject, bank
@@ -17,13 +19,13 @@ from edgeslm_convert.logmodel.simulate import Log
 __all__ = ["Asker", "Cond", "Question", "Ref", "bank", "wordings"]
 
 WEIGHTS = {
-    "count": 13, "lines": 9, "first_time": 5, "last_time": 7, "when_time": 3, "distinct_count": 8, "distinct_list": 24,
-    "value": 6, "share": 2, "exists": 9, "count_mention": 3, "lines_mention": 4, "lines_first": 2, "lines_last": 3,
-    "compare_two": 2, "count_not": 3, "per_group_count_one": 3, "top_n": 9, "top_one": 8, "bottom_n": 1, "rank_all": 7,
-    "series": 9, "busiest_one": 4, "busiest_n": 3, "quietest_one": 1, "series_distinct": 1, "avg_num": 3, "max_num": 4,
-    "min_num": 2, "sum_num": 2, "median_num": 1, "avg_per_group": 1, "top_by_num": 2, "argmax": 3, "argmin": 1,
-    "count_num_gt": 2, "count_num_lt": 1, "list_num_gt": 1, "list_num_lt": 1, "lines_num_gt": 1, "having": 2,
-    "duration": 2, "between_events": 2, "gap": 2, "first_value": 2, "last_value": 2, "distinct_per_group": 1,
+    "count": 12, "lines": 12, "first_time": 5, "last_time": 7, "when_time": 3, "distinct_count": 8, "distinct_list": 24,
+    "value": 9, "share": 3, "exists": 9, "count_mention": 3, "lines_mention": 6, "lines_first": 2, "lines_last": 3,
+    "compare_two": 3, "count_not": 7, "per_group_count_one": 3, "top_n": 9, "top_one": 8, "bottom_n": 1, "rank_all": 7,
+    "series": 9, "busiest_one": 4, "busiest_n": 3, "quietest_one": 1, "series_distinct": 1, "avg_num": 3, "max_num": 6,
+    "min_num": 2, "sum_num": 3, "median_num": 1, "avg_per_group": 1, "top_by_num": 2, "argmax": 5, "argmin": 1,
+    "count_num_gt": 2, "count_num_lt": 1, "list_num_gt": 2, "list_num_lt": 1, "lines_num_gt": 1, "having": 2,
+    "duration": 3, "between_events": 8, "gap": 2, "first_value": 2, "last_value": 2, "distinct_per_group": 1,
     "top_distinct": 1,
 }  # fmt: skip
 NUMERIC = set(
@@ -108,9 +110,11 @@ def wordings(intent: str) -> tuple[str, ...]:
 class Asker(Phrases):
     """Asks questions of one simulated log."""
 
-    def __init__(self, log: Log, rng: random.Random, *, holdout: bool | None = None) -> None:
+    def __init__(
+        self, log: Log, rng: random.Random, fields: Sequence[Field] = (), *, holdout: bool | None = None
+    ) -> None:
         """holdout: None uses every wording; False leaves out every twelfth, True uses only those."""
-        super().__init__(log, rng)
+        super().__init__(log, rng, fields)
         self.holdout = holdout
 
     def ask(self) -> Question | None:
@@ -145,7 +149,9 @@ class Asker(Phrases):
         """The subject, and the slot with numbers where the intent needs one."""
         rng = self.rng
         numeric: tuple[int, str, dict[str, str]] | None = None
-        if intent in NUMERIC:
+        if intent in NUMERIC and rng.random() < 0.35 and any(one.slot.numeric for one in self.fields.values()):
+            subject = self._anything()
+        elif intent in NUMERIC:
             numeric = self.numeric_ref()
             if rng.random() < 0.75:
                 subject = self.template_subject(numeric[0])
@@ -153,6 +159,8 @@ class Asker(Phrases):
                 subject = Subject("lines", None, [("S", numeric[0], False)], numeric[0])
             if subject.template is None and subject.near is None:
                 raise ValueError("no event")
+        elif intent in NEEDS_COL and self.fields and rng.random() < 0.12:
+            subject = self._anything()
         elif intent in NEEDS_COL and rng.random() < 0.12:
             at = rng.choice([at for at in self.counts if self.log.templates[at].slots])
             subject = Subject("lines", "line", [("S", at, False)], at, everything=True)
@@ -172,6 +180,11 @@ class Asker(Phrases):
             draft.fill["happened"] = f"{subject.says['subj']} {subject.says['past']}"
         return draft
 
+    def _anything(self) -> Subject:
+        """All lines: the column that is asked for says which of them count."""
+        pair = self.rng.choice(self.modifiers["everything_nouns"])
+        return Subject(pair["many"], pair["one"], [], everything=True)
+
     def _add_modifiers(self, draft: _Draft) -> None:
         rng = self.rng
         if rng.random() < 0.3 and draft.intent != "between_events":
@@ -190,6 +203,8 @@ class Asker(Phrases):
             refs["col2"] = self.column_ref(draft.subject, but=refs["col"])
             fill["cols2"] = self.noun(refs["col2"])[1]
         if draft.numeric is None:
+            if intent in NUMERIC:
+                self._add_numeric_field(draft)
             return
         at, slot, names = draft.numeric
         refs["num"] = ("slot", at, slot)
@@ -206,6 +221,15 @@ class Asker(Phrases):
         if refs.get("col") == refs["num"]:
             raise ValueError("the same column twice")
 
+    def _add_numeric_field(self, draft: _Draft) -> None:
+        rng = self.rng
+        ref: Ref = ("field", rng.choice([name for name, one in self.fields.items() if one.slot.numeric]))
+        draft.refs["num"] = ref
+        one, _ = self.noun(ref)
+        draft.fill |= {"num": one, "most": "highest", "least": "lowest", "thing": "line", "things": "lines"}
+        if draft.refs.get("col") == ref:
+            raise ValueError("the same column twice")
+
     def _has_number(self, name: str, at: int) -> bool:
         return name in self.types(at) if name == "port" else name in self.log.columns
 
@@ -216,9 +240,12 @@ class Asker(Phrases):
 
     def _add_number(self, draft: _Draft) -> None:
         rng = self.rng
-        if draft.intent.startswith(_BOUNDED) and draft.numeric:
+        if draft.intent.startswith(_BOUNDED) and draft.refs["num"][0] == "field":
+            values = sorted(float(value) for value in self.fields[draft.refs["num"][1]].slot.values.elements())
+        elif draft.intent.startswith(_BOUNDED) and draft.numeric:
             at, slot, _ = draft.numeric
             values = sorted(float(self.log.slots[row][slot]) for row, truth in enumerate(self.log.truth) if truth == at)
+        if draft.intent.startswith(_BOUNDED):
             picked = values[int(len(values) * rng.uniform(0.2, 0.8))]
             number = f"{picked:.0f}" if picked == int(picked) or rng.random() < 0.7 else f"{picked:g}"
         elif draft.intent == "having":

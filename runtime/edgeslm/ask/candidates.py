@@ -10,18 +10,21 @@ from edgeslm.ask.profile import ColumnInfo
 from edgeslm.ask.shapes import Shape, Slot
 from edgeslm.ask.times import TimeRange
 
-MAX_SHAPES, MAX_VALUES, MAX_TIMES, MAX_NUMBERS, MAX_SLOTS = 5, 6, 3, 3, 9
+MAX_SHAPES, MAX_VALUES, MAX_TIMES, MAX_NUMBERS, MAX_SLOTS, MAX_FIELDS = 5, 6, 3, 3, 9, 3
 
 
 @dataclass
 class SlotHandle:
-    """A slot of a listed shape that a query may read: A1, its kind, and the regular expression that reads it."""
+    """A value inside messages that a query may read: A1, its kind, and the regular expression that reads it.
+
+    A slot of a listed shape, or a field that the question names: then `field` is its name as the log writes it.
+    """
 
     handle: str
-    shape: int
     slot: Slot
     regex: str
     name: str
+    field: str = ""
 
 
 @dataclass

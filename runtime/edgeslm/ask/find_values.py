@@ -94,7 +94,7 @@ def _value_at(text: str, start: int, end: int, width: int, profile: Profile) -> 
         return _digits_at(text, raw, columns, at, profile)
     if plain:
         return _words_at(raw, folded, columns, at, width, profile)
-    if columns or (width == 1 and (folded in profile.slot_index or looks_like_value(raw))):
+    if columns or (width == 1 and (_is_held(folded, profile) or looks_like_value(raw))):
         if not columns and re.fullmatch(r"\d+(?:\.\d+){3}", raw) and profile.column("ip"):
             columns = {"ip": raw}
         if not columns and _is_constant(raw, profile) and folded not in profile.slot_index:
@@ -111,7 +111,7 @@ def _digits_at(
     if _after_rank_word(text, at[0]) or (len(raw) < 3 and not columns):
         return None
     status = len(raw) == 3 and raw.isascii() and 100 <= int(raw) <= 599
-    if not columns and raw not in profile.slot_index and not (status and "status" in _number_names(profile)):
+    if not columns and not _is_held(raw, profile) and not (status and "status" in _number_names(profile)):
         return None
     return ValueHandle("", raw, columns, at, False)
 
@@ -128,6 +128,11 @@ def _words_at(
     if width == 1 and len(raw) > 5 and raw[1:] != raw[1:].lower() and not _is_constant(raw, profile):
         return ValueHandle("", raw, {}, at, False)
     return None
+
+
+def _is_held(folded: str, profile: Profile) -> bool:
+    """The text was seen in a slot or in a named field."""
+    return folded in profile.slot_index or folded in profile.field_values
 
 
 def _only_a_value(folded: str, profile: Profile) -> bool:

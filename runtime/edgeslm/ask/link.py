@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from edgeslm.ask.candidates import (
+    MAX_FIELDS,
     MAX_NUMBERS,
     MAX_SHAPES,
     MAX_SLOTS,
@@ -20,6 +21,7 @@ from edgeslm.ask.candidates import (
     SlotHandle,
     ValueHandle,
 )
+from edgeslm.ask.fields import Field, fields_named
 from edgeslm.ask.find_values import EDGES, blank_out, find_numbers, find_values, strip_edges
 from edgeslm.ask.fragments import choose_fragments
 from edgeslm.ask.lexicon import column_stems, content_words, filler_words, split_words, stems, stop_words
@@ -71,7 +73,9 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
     known = frozenset(stem for word in split_words(named) for stem in stems(word))
     fragments = choose_fragments(ranked, profile, MAX_SHAPES, known)
     shapes = [ShapeHandle(f"S{n}", one, one.shape, one.count) for n, one in enumerate(fragments, 1)]
-    slots = _name_slots(shapes, profile)
+    columns = {column.name for column in profile.columns}
+    spoken = [one for one in fields_named(content_words(named), profile.fields) if one.name.casefold() not in columns]
+    slots = _name_slots(shapes, spoken[:MAX_FIELDS], profile)
     _bind_slot_values(values, slots)
     coverage = ranked[0].coverage if ranked else 0.0
     values = _number_values(values, rest, ranked, coverage)
@@ -126,11 +130,12 @@ def _number_values(
     return values
 
 
-def _name_slots(shapes: list[ShapeHandle], profile: Profile) -> list[SlotHandle]:
-    """Give the slots of listed shapes names: a column of the view where one reads it, else A1, A2 …"""
-    handles: list[SlotHandle] = []
+def _name_slots(shapes: list[ShapeHandle], fields: list[Field], profile: Profile) -> list[SlotHandle]:
+    """Give fields and the slots of listed shapes names: a column of the view where one reads it, else A1, A2 …"""
+    handles = [SlotHandle(f"A{n}", one.slot, one.regex, one.name, one.name) for n, one in enumerate(fields, 1)]
+    of_field = {place: handle.handle for one, handle in zip(fields, handles, strict=True) for place in one.places}
     entity = {column.name for column in profile.columns if column.entity}
-    for index, shape in enumerate(shapes):
+    for shape in shapes:
         used: set[str] = set()
         position = -1
         for at, part in enumerate(shape.shape.parts):
@@ -142,13 +147,14 @@ def _name_slots(shapes: list[ShapeHandle], profile: Profile) -> list[SlotHandle]
             name = part.kind if part.kind in entity else ""
             if part.numeric and "port" in entity and before_text.rstrip().endswith("port"):
                 name = "port"
+            name = of_field.get(id(part), name)
             if name and name not in used:
                 used.add(name)
                 shape.slots[position] = name
             elif part.kind not in ("clock", "date") and len(handles) < MAX_SLOTS and len(used) < 6:
                 handle = f"A{len(handles) + 1}"
                 label = _label(before_text, part)
-                handles.append(SlotHandle(handle, index, part, shape.shape.slot_regex(part), label))
+                handles.append(SlotHandle(handle, part, shape.shape.slot_regex(part), label))
                 shape.slots[position] = handle
                 used.add(handle)
     return handles

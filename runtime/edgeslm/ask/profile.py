@@ -11,6 +11,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
+from edgeslm.ask.fields import Field, mine_fields
 from edgeslm.ask.shapes import Shape, Slot, mine_shapes
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "NOTICE", "WARN", "ERROR", "FATAL")
@@ -81,6 +82,16 @@ class Profile:
                     if len(places) < 12:
                         places.append((shape, at))
         return index
+
+    @cached_property
+    def fields(self) -> list[Field]:
+        """The named fields of messages, those of most messages first."""
+        return mine_fields(self.shapes)
+
+    @cached_property
+    def field_values(self) -> frozenset[str]:
+        """Folded values of all named fields."""
+        return frozenset(value.casefold() for one in self.fields for value in one.slot.values)
 
     @cached_property
     def stem_frequency(self) -> Counter[str]:

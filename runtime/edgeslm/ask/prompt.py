@@ -20,6 +20,9 @@ def compact_prompt(candidates: Candidates) -> str:
     lines = ["columns " + " ".join(_column_name(column.name, column.numeric) for column in candidates.columns)]
     for shape in candidates.shapes:
         lines.append(f"{shape.handle} {show_shape(shape, candidates)}")
+    for slot in candidates.slots:
+        if slot.field:
+            lines.append(f"{slot.handle}{'#' if slot.slot.numeric else ''} field {' '.join(split_words(slot.field))}")
     for value in candidates.values:
         lines.append(" ".join([value.handle, *value.columns, "guess" if value.guess else "text"]))
     lines.append(f"question {candidates.annotated}")
@@ -81,6 +84,7 @@ def chat_prompt(candidates: Candidates) -> tuple[str, str]:
     for shape in candidates.shapes:
         pieces = " … ".join(shape.fragment.pieces)
         handles.append(f"{shape.handle}: messages like {pieces!r} ({show_shape(shape, candidates)})")
+    handles += [f"{slot.handle}: what messages write after {slot.field!r}" for slot in candidates.slots if slot.field]
     for value in candidates.values:
         handles.append(f"{value.handle}: {value.text!r}, usable with {', '.join([*value.columns, 'line LIKE'])}")
     handles += [f"{handle}: {span.text}" for handle, span in candidates.times.items()]

@@ -142,6 +142,11 @@ def _value_pattern(slot: Slot, *, greedy: bool) -> str:
     return (".+" if spaced else r"\S+") + ("" if greedy else "?")
 
 
+def re2_escape(text: str) -> str:
+    """A regular expression (RE2) for this very text."""
+    return _re2(re.escape(text))
+
+
 def _re2(pattern: str) -> str:
     return pattern.replace(r"\ ", " ").replace(r"\-", "-").replace(r"\#", "#").replace(r"\&", "&").replace(r"\~", "~")
 

@@ -12,7 +12,7 @@ def nearest(word: str, known: Sequence[str], *, least: float, most: int) -> list
 
     Similarity: twice the longest common subsequence over both lengths (Indel ratio).
     """
-    possible = [other for other in known if _bound(word, other) >= least]
+    possible = [other for other in known if _may_be_near(word, other, least)]
     if not possible:
         return []
     from rapidfuzz import fuzz, process
@@ -21,12 +21,11 @@ def nearest(word: str, known: Sequence[str], *, least: float, most: int) -> list
     return [other for other, _, _ in close]
 
 
-def _bound(word: str, other: str) -> float:
-    """No less than the similarity: the letters in common, in whatever order."""
+def _may_be_near(word: str, other: str, least: float) -> bool:
+    """False only where the similarity is below `least`: by the lengths, else by the letters in whatever order."""
     both = len(word) + len(other)
     if not both:
-        return 100.0
-    bound = 200 * min(len(word), len(other)) / both
-    if bound < 50:  # the lengths alone say enough
-        return bound
-    return 200 * sum(min(word.count(letter), other.count(letter)) for letter in set(word)) / both
+        return True
+    if 200 * min(len(word), len(other)) < least * both:
+        return False
+    return 200 * sum(min(word.count(letter), other.count(letter)) for letter in set(word)) >= least * both

@@ -1,6 +1,7 @@
 """What a value looks like, and the words people use for levels."""
 
 import re
+from functools import lru_cache
 
 from edgeslm.ask.typos import nearest
 
@@ -26,6 +27,7 @@ def looks_like_value(text: str) -> bool:
     return len(text) > 3 and bool(_VALUE.fullmatch(text)) and not _MEASURE.fullmatch(text)
 
 
+@lru_cache(maxsize=10000)
 def nearest_level(word: str) -> str | None:
     """The level a misspelt word means (`erors`, `warnigns`), or None."""
     if len(word) < 5 or not word.isalpha():

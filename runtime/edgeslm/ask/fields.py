@@ -1,0 +1,173 @@
+"""Named fields of messages: what follows `status:`, `len=`, `Wake reason: ` or `country code set to '…'`, in any shape.
+
+A shape's slots are bound to one constant text; a field is bound to its name alone, so that `status` is one thing in all
+messages that write it. Mined from shapes, not from messages. Knows nothing of questions or handles.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from edgeslm.ask.lexicon import split_words, stems, stop_words, synonyms
+from edgeslm.ask.shapes import Shape, Slot, re2_escape
+
+MAX_FIELDS = 400
+SYNONYM = 0.5
+_LONGEST_TAIL = 6  # words of a value that goes to the end of its message
+_FIRST_MARK = 0xE000  # private-use characters stand for slots while a shape is searched
+_WORD = r"[A-Za-z_][\w.-]*"
+_INNER, _LAST = r"[^\s,;\"'\])}<>|]", r"[^\s,;\"'\])}<>|:.]"
+_VALUE = rf"{_INNER}*{_LAST}"
+_NUMBER = r"-?\d+(?:\.\d+)?"
+_SIGN = re.compile(r"(?<=\w)(?: ?(=) ?(?!=)|(:)(?!:)( ?)|( )(?=[\"']))")
+_NAMES = {  # a name at the end of what stands before a sign: one word, or up to three or four
+    "=": re.compile(rf"(?<![\w.-]){_WORD}$"),
+    ":": re.compile(rf"(?<![\w.:/-]){_WORD}$"),
+    ": ": re.compile(rf"(?<![\w.-]){_WORD}(?: {_WORD}){{0,2}}$"),
+    "quote": re.compile(rf"(?<![\w.-]){_WORD}(?: {_WORD}){{0,3}}$"),
+}
+_LONGEST_NAME = 48
+_OPEN = re.compile(r"[\"'\[(]?")
+_VALUE_AT, _QUOTED_AT = re.compile(_VALUE), re.compile(r"[^\"']+(?=[\"'])")
+_NO_SIGN = re.compile(r"[^=:]*")
+
+
+@dataclass(frozen=True)
+class Field:
+    """A named value inside messages: its name as written, the values seen as a slot, and the regular expression (RE2).
+
+    count: how many sampled messages have it. places: ids of the shapes' slots that it reads.
+    """
+
+    name: str
+    slot: Slot
+    regex: str
+    count: int
+    places: frozenset[int] = frozenset()
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """The words of its name that say something, in order."""
+        return tuple(word for word in split_words(self.name) if word not in stop_words() and len(word) > 1)
+
+
+@dataclass
+class _Seen:
+    """What one name was seen with, in one way of writing it."""
+
+    name: str
+    values: Counter[str]
+    tails: Counter[str]
+    count: int = 0
+    to_end: int = 0
+    numbers: int = 0
+    spaced: bool = False
+    places: set[int] = field(default_factory=set)
+
+
+def mine_fields(shapes: Sequence[Shape]) -> list[Field]:
+    """The fields that take at least two values, those of most messages first."""
+    table: dict[tuple[str, str], _Seen] = {}
+    for shape in shapes:
+        text, slots = _flatten(shape)
+        met: set[tuple[str, str]] = set()
+        for sign, name, start, end in _places(text):
+            key = (sign, name.casefold())
+            if key not in met:
+                met.add(key)
+                seen = table.setdefault(key, _Seen(name, Counter(), Counter()))
+                _note(seen, shape, sign, text[start:], end - start, slots)
+    fields = [one for (sign, _), seen in table.items() if (one := _field(sign, seen))]
+    return sorted(fields, key=lambda one: -one.count)[:MAX_FIELDS]
+
+
+def _flatten(shape: Shape) -> tuple[str, list[Slot]]:
+    """The shape as one text in which the n-th slot is the n-th private-use character."""
+    slots = shape.slots
+    marks = iter(range(_FIRST_MARK, _FIRST_MARK + len(slots)))
+    return "".join(part if isinstance(part, str) else chr(next(marks)) for part in shape.parts), slots
+
+
+def _places(text: str) -> Iterator[tuple[str, str, int, int]]:
+    """The sign, the name, and where its value starts and ends; no name reaches into a value before it."""
+    done = 0
+    for sign in _SIGN.finditer(text):
+        if sign.start() < done:
+            continue
+        kind = "=" if sign[1] else "quote" if sign[4] else ": " if sign[3] else ":"
+        name = _NAMES[kind].search(text[max(done, sign.start() - _LONGEST_NAME) : sign.start()])
+        if name is None:
+            continue
+        opened = _OPEN.match(text, sign.end())
+        start = opened.end() if opened else sign.end()
+        value = (_QUOTED_AT if kind == "quote" else _VALUE_AT).match(text, start)
+        if value is not None:
+            done = value.end()
+            yield kind, name.group(), start, done
+
+
+def _note(seen: _Seen, shape: Shape, sign: str, rest: str, length: int, slots: list[Slot]) -> None:
+    """Count a value; rest: the flat text from it on."""
+    seen.count += shape.count
+    value = rest[:length]
+    if sign == ": " and len(rest.split()) <= _LONGEST_TAIL and _NO_SIGN.fullmatch(rest, length):
+        seen.to_end += shape.count
+        seen.spaced |= " " in rest
+        seen.tails[_written(rest, sign, seen.name, "tail", shape)] += shape.count
+    first = ord(value[0]) - _FIRST_MARK
+    slot = slots[first] if 0 <= first < len(slots) else None
+    if slot and (len(value) == 1 or (slot.numeric and (value[1:].isalpha() or value[1] == "%"))):
+        seen.values.update(slot.values)
+        seen.places.add(id(slot))
+        seen.numbers += shape.count if slot.numeric else 0
+        return
+    value = _written(value, sign, seen.name, "word", shape)
+    seen.values[value] += shape.count
+    seen.numbers += shape.count if re.fullmatch(_NUMBER, value) else 0
+
+
+def _written(flat: str, sign: str, name: str, kind: str, shape: Shape) -> str:
+    """A value as a message writes it."""
+    if all(ord(letter) < _FIRST_MARK for letter in flat):
+        return flat
+    found = re.search(_regex(sign, name, kind), shape.example)
+    return found[1] if found else flat
+
+
+def _field(sign: str, seen: _Seen) -> Field | None:
+    numeric = seen.numbers == seen.count
+    tail = not numeric and seen.spaced and seen.to_end > 0.5 * seen.count
+    values = seen.tails if tail else seen.values
+    if len(values) < 2:
+        return None
+    kind = "num" if numeric else "word"
+    regex = _regex(sign, seen.name, "tail" if tail else kind)
+    return Field(seen.name, Slot(kind, values), regex, seen.count, frozenset() if tail else frozenset(seen.places))
+
+
+def _regex(sign: str, name: str, kind: str) -> str:
+    """The regular expression whose group 1 is the value of the first such field of a message."""
+    value = {"num": f"({_NUMBER})", "word": f"({_VALUE})", "tail": r"(.+?)\s*$"}[kind]
+    if sign == "quote":
+        value = value if kind == "num" else "([^\"']+)"
+        return f"(?:^|[^\\w.-]){re2_escape(name)} [\"']{value}[\"']"
+    between = {"=": " ?= ?", ": ": ": ?", ":": ":"}[sign]
+    return rf"(?:^|[^\w.-]){re2_escape(name)}{between}[\"'\[(]?{value}"
+
+
+def fields_named(words: Iterable[str], fields: Sequence[Field]) -> list[Field]:
+    """Fields of whose name a question's words give at least half, the fullest names first; synonyms count half."""
+    quality: dict[str, float] = {}
+    for stem in (stem for word in words for stem in stems(word)):
+        quality[stem] = 1.0
+        for other in synonyms(stem):
+            quality.setdefault(other, SYNONYM)
+    ranked: list[tuple[float, Field]] = []
+    for one in fields:
+        hits = [max((quality.get(stem, 0.0) for stem in stems(word)), default=0.0) for word in one.words]
+        if hits and max(hits) == 1.0 and sum(hits) >= 0.5 * len(hits):
+            ranked.append((sum(hits) * sum(hits) / len(hits), one))
+    ranked.sort(key=lambda pair: (-pair[0], -pair[1].count))
+    return list({one.name.casefold(): one for _, one in reversed(ranked)}.values())[::-1]
