@@ -91,15 +91,20 @@ def last_hidden(model: Any, tokens: Tensor) -> Tensor:
 
 
 def watch_input(module: nn.Module, take: Callable[[Tensor], None]) -> Any:
-    """Gives `take` what goes into `module`, as [token, channel]."""
-    return module.register_forward_pre_hook(lambda _, inputs: take(inputs[0].flatten(0, -2)))
+    """Gives `take` the very tensor that goes into `module`, [1, token, channel]; its gradient can be watched."""
+    return module.register_forward_pre_hook(lambda _, inputs: take(inputs[0]))
+
+
+def rows(activations: Tensor) -> Tensor:
+    """[…, token, channel] -> [token, channel] in float32, apart from the graph."""
+    return activations.detach().float().flatten(0, -2)
 
 
 def watch_output(module: nn.Module, take: Callable[[Tensor], None]) -> Any:
-    """Gives `take` what comes out of `module`, as [token, channel]."""
+    """Gives `take` what comes out of `module`, [1, token, channel]."""
 
     def hook(_: nn.Module, __: Any, output: Any) -> None:
-        take((output[0] if isinstance(output, tuple) else output).flatten(0, -2))
+        take(output[0] if isinstance(output, tuple) else output)
 
     return module.register_forward_hook(hook)
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from edgeslm_convert.prune import anatomy
-from edgeslm_convert.prune.calibration import Calibration, run, watch_input, watch_output
+from edgeslm_convert.prune.calibration import Calibration, rows, run, watch_input, watch_output
 
 MEASURES = ("activation", "taylor")
 
@@ -45,7 +45,7 @@ class _Site:
         self.taylor = torch.zeros(width // group, device=device)
 
     def take(self, activations: Tensor) -> None:
-        values = activations.detach().float()
+        values = rows(activations)
         self._size += values.abs().sum(0)
         self._mean += values.sum(0)
         self._tokens += values.shape[0]
@@ -53,7 +53,7 @@ class _Site:
             activations.register_hook(lambda gradient: self._first_order(values, gradient))
 
     def _first_order(self, values: Tensor, gradient: Tensor) -> None:
-        self.taylor += (values * gradient.float()).sum(0).view(-1, self._group).sum(1).abs()
+        self.taylor += (values * rows(gradient)).sum(0).view(-1, self._group).sum(1).abs()
 
     @property
     def mean(self) -> Tensor:
@@ -72,8 +72,8 @@ class _Stream:
         self._total, self._tokens = 0.0, 0
 
     def take(self, hidden: Tensor) -> None:
-        self._total += float(hidden.detach().float().norm(dim=-1).sum())
-        self._tokens += hidden.shape[0]
+        self._total += float(rows(hidden).norm(dim=-1).sum())
+        self._tokens += rows(hidden).shape[0]
 
     @property
     def length(self) -> float:

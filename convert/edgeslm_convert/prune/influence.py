@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from edgeslm_convert.prune.anatomy import layers_of
-from edgeslm_convert.prune.calibration import Calibration, run, watch_input, watch_output
+from edgeslm_convert.prune.calibration import Calibration, rows, run, watch_input, watch_output
 
 
 def block_influence(model: Any, calibration: Calibration) -> list[float]:
@@ -22,13 +22,13 @@ def block_influence(model: Any, calibration: Calibration) -> list[float]:
     count = 0
 
     def entered(index: int, hidden: Tensor) -> None:
-        before[index] = hidden.float()
+        before[index] = rows(hidden)
 
     def left(index: int, hidden: Tensor) -> None:
         nonlocal count
-        cosine = torch.nn.functional.cosine_similarity(before[index], hidden.float(), dim=-1)
+        cosine = torch.nn.functional.cosine_similarity(before[index], rows(hidden), dim=-1)
         totals[index] += float((1 - cosine).sum())
-        count += hidden.shape[0] if index == 0 else 0
+        count += len(cosine) if index == 0 else 0
 
     handles = []
     for index, layer in enumerate(layers):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from edgeslm.errors import PlanError
 from edgeslm_convert.prune import anatomy
-from edgeslm_convert.prune.calibration import Calibration, has_head, run, watch_input
+from edgeslm_convert.prune.calibration import Calibration, has_head, rows, run, watch_input
 from edgeslm_convert.prune.cut import Cut, apply, channels, indices_of
 from edgeslm_convert.prune.importance import MEASURES, Importance, measure_importance, norms_and_readers
 from edgeslm_convert.shape import ENCODERS, ModelShape
@@ -233,7 +233,7 @@ def _norm_scales(model: Any, calibration: Calibration, kept: Tensor) -> list[tup
     totals: dict[nn.Module, list[float]] = {}
 
     def take(norm: nn.Module, hidden: Tensor) -> None:
-        hidden = hidden.float()
+        hidden = rows(hidden)
         left = hidden[:, kept.to(hidden.device)]
         if isinstance(norm, nn.LayerNorm):
             ratio = left.var(1, correction=0).sqrt() / hidden.var(1, correction=0).sqrt()
