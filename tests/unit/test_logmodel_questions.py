@@ -85,7 +85,7 @@ def test_forms_use_known_symbols_only(intent: str) -> None:
     [
         ("columns", set()),
         ("levels", {"V"}),
-        ("modifiers", {"V", "col", "N", "unit"}),
+        ("modifiers", {"V", "V2", "col", "N", "unit"}),
         ("times", {"n", "unit", "u", "a", "b", "date", "weekday", "part"}),
     ],
 )
