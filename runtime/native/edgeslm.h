@@ -27,6 +27,9 @@ LLAMA_API struct llama_model * edgeslm_load_model(const char * path, struct llam
 // llama_init_from_model, in the same way.
 LLAMA_API struct llama_context * edgeslm_make_context(struct llama_model * model, struct llama_context_params params);
 
+// llama_adapter_lora_init, in the same way. The adapter is freed with its model, and must be there before the context is.
+LLAMA_API struct llama_adapter_lora * edgeslm_load_adapter(struct llama_model * model, const char * path);
+
 // Chooses the next token from the logits of the last decoded token.
 //   grammar      NULL, or a sampler of llama_sampler_init_grammar; the chosen token is accepted into it
 //   temperature  0: the most likely allowed token; above 0: drawn by `draw`, a number in [0, 1)

@@ -1,4 +1,4 @@
-// Loading a damaged model must fail, not end the process: llama.cpp asserts on some files (two tokens of one text, say).
+// Loading a damaged model or adapter must fail, not end the process: llama.cpp asserts on some files (two tokens of one text, say).
 // While a model is loaded its assertions throw instead; llama.cpp's own handlers, or ours, turn that into a NULL result.
 // At any other time they abort as ever: then the program is wrong, not the file.
 
@@ -37,4 +37,8 @@ llama_model * edgeslm_load_model(const char * path, llama_model_params params) {
 
 llama_context * edgeslm_make_context(llama_model * model, llama_context_params params) {
     return call_guarded([&] { return llama_init_from_model(model, params); });
+}
+
+llama_adapter_lora * edgeslm_load_adapter(llama_model * model, const char * path) {
+    return call_guarded([&] { return llama_adapter_lora_init(model, path); });
 }

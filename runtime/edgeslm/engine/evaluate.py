@@ -15,10 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from edgeslm.engine.adapter import apply_adapter, load_adapter
 from edgeslm.engine.cores import default_threads
 from edgeslm.engine.gguf_file import check_header
-from edgeslm.engine.library import Library, load_library
-from edgeslm.engine.model import first_reason, load_weights, read_metadata
+from edgeslm.engine.library import Library, first_reason, load_library
+from edgeslm.engine.model import load_weights, read_metadata
 from edgeslm.errors import ModelError
 
 _BATCH_TOKENS = 512
@@ -36,10 +37,12 @@ class Evaluator:
         kv_type: str = "f32",
         threads: int | None = None,
         observer: tuple[Any, int] | None = None,
+        adapter: str | Path | None = None,
     ) -> None:
         """Load `path` with room for `n_ctx` tokens. kv_type: f32 or f16. Raises ModelError.
 
         observer: a compiled callback and its data, called with every tensor computed (cb_eval of llama.h).
+        adapter: GGUF of a LoRA adapter made for this model.
         """
         self.path = Path(path)
         self._observer = observer
@@ -55,7 +58,10 @@ class Evaluator:
             self.n_ctx = min(n_ctx, self.train_context) if self.train_context > 0 else n_ctx
             self.n_vocab: int = self._llama.llama_vocab_n_tokens(self._llama.llama_model_get_vocab(handle))
             self._width: int = self._llama.llama_model_n_embd(handle)
+            lora = load_adapter(self._library, handle, Path(adapter)) if adapter else None
             context = self._make_context(handle, kv_type, threads or default_threads())
+            if lora:
+                apply_adapter(self._library, context, lora)
         except BaseException:
             self._llama.llama_model_free(handle)
             raise

@@ -28,7 +28,7 @@ from edgeslm.errors import ModelError
 # another program could use, and that the thread it waits for needs: on two busy cores 81 tokens of a 9M model took
 # 4-35 s, with this 0.8-1.4 s (1.1 s on one thread).
 _SPIN_COUNT = "1000"
-_REINSTALL = "install edgeslm again (`make run` in a checkout, `pip install --force-reinstall .` elsewhere)"
+REINSTALL = "install edgeslm again (`make run` in a checkout, `pip install --force-reinstall .` elsewhere)"
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def library_folder() -> Path:
     try:
         package = importlib.import_module("edgeslm.lib")
     except ImportError as error:
-        raise ModelError("llama.cpp is not built", reason=str(error), hint=_REINSTALL) from error
+        raise ModelError("llama.cpp is not built", reason=str(error), hint=REINSTALL) from error
     return Path(str(package.__file__)).resolve().parent
 
 
@@ -72,7 +72,7 @@ def load_library() -> Library:
         own = ctypes.CDLL(str(folder / f"libedgeslm{_library_suffix(folder)}"))
         _declare_own_functions(own, llama)
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
-        raise ModelError(f"cannot load llama.cpp from {folder}", reason=str(error), hint=_REINSTALL) from error
+        raise ModelError(f"cannot load llama.cpp from {folder}", reason=str(error), hint=REINSTALL) from error
     own.edgeslm_log_collect(os.environ.get("EDGESLM_LOG", "") not in ("", "0"))
     llama.llama_backend_init()
     return Library(folder, llama, own)
@@ -126,3 +126,13 @@ def _declare_own_functions(own: Any, llama: Any) -> None:
         ctypes.POINTER(ctypes.c_float),
     ]
     own.edgeslm_sample_token.restype = ctypes.c_int32
+
+
+def first_reason(log: str) -> str:
+    """The first error of llama.cpp's log, which is the cause of those after it, without the function's name."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    errors = [line for line in lines if "error" in line.lower() or "failed" in line.lower()] or lines
+    if not errors:
+        return ""
+    function, separator, rest = errors[0].partition(": ")
+    return rest if separator and function.replace("_", "").isalnum() else errors[0]

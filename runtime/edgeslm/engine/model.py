@@ -19,9 +19,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from edgeslm.engine.adapter import apply_adapter, load_adapter
 from edgeslm.engine.cores import default_threads
 from edgeslm.engine.gguf_file import check_causal, check_header
-from edgeslm.engine.library import Library, load_library
+from edgeslm.engine.library import Library, first_reason, load_library
 from edgeslm.errors import ModelError
 
 # Tokens per prefill step: larger gains nothing on small cores and costs buffers.
@@ -49,12 +50,19 @@ class Model:
     """A loaded GGUF model. A context manager: memory is freed on exit (or when the object goes away)."""
 
     def __init__(
-        self, path: str | Path, *, n_ctx: int = 2048, threads: int | None = None, reuse_prefix: bool = False
+        self,
+        path: str | Path,
+        *,
+        n_ctx: int = 2048,
+        threads: int | None = None,
+        reuse_prefix: bool = False,
+        adapter: str | Path | None = None,
     ) -> None:
         """Load `path` with a context of `n_ctx` tokens, at most what it was trained for.
 
         threads: cores to compute with, by default those really available.
         reuse_prefix: keep the beginning that a prompt shares with the prompt before it.
+        adapter: GGUF of a LoRA adapter made for this model.
         Raises ModelError for a file that is missing, damaged, or no causal language model.
         """
         self.path = Path(path)
@@ -71,7 +79,10 @@ class Model:
             self._check_kind(handle)
             self._vocab = self._llama.llama_model_get_vocab(handle)
             self.train_context: int = self._llama.llama_model_n_ctx_train(handle)
+            lora = load_adapter(self._library, handle, Path(adapter)) if adapter else None
             context = self._make_context(handle, n_ctx)
+            if lora:
+                apply_adapter(self._library, context, lora)
         except BaseException:
             self._llama.llama_model_free(handle)
             raise
@@ -344,13 +355,3 @@ def _common_length(first: Sequence[int], second: Sequence[int]) -> int:
             break
         length += 1
     return length
-
-
-def first_reason(log: str) -> str:
-    """The first error of llama.cpp's log, which is the cause of those after it, without the function's name."""
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    errors = [line for line in lines if "error" in line.lower() or "failed" in line.lower()] or lines
-    if not errors:
-        return ""
-    function, separator, rest = errors[0].partition(": ")
-    return rest if separator and function.replace("_", "").isalnum() else errors[0]
