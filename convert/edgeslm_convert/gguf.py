@@ -18,6 +18,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from edgeslm.errors import ModelError
+from edgeslm_convert.pre_tokenizer import recorded_pre_tokenizer
 
 OUTPUT_TYPES = ("f32", "f16", "bf16", "q8_0")
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
@@ -83,7 +84,7 @@ def to_gguf(
     """Write the GGUF of a HF checkpoint folder, moved into place whole, and return its path.
 
     outtype: one of OUTPUT_TYPES. metadata: JSON of `general.*` keys to set. pre_tokenizer: llama.cpp's name of the
-    BPE pre-tokenizer, only for a vocabulary that its converter does not know. title: what an error calls the model.
+    BPE pre-tokenizer, only for a vocabulary that its converter does not know; a pruned one knows its own. title: what an error calls the model.
     Raises ModelError with the converter's last words.
     """
     if outtype not in OUTPUT_TYPES:
@@ -91,20 +92,24 @@ def to_gguf(
     check_checkpoint(model)
     script = str(converter_script())
     beside = out.with_name(out.name + ".part")
-    command = [sys.executable, str(Path(__file__).with_name("run_converter.py")), script, pre_tokenizer]
+    command = [sys.executable, str(Path(__file__).with_name("run_converter.py"))]
+    command += [script, pre_tokenizer or recorded_pre_tokenizer(model)]
     command += [str(model.resolve()), "--outfile", str(beside.resolve()), "--outtype", outtype]
     command += ["--metadata", str(metadata.resolve())] if metadata else []
     out.parent.mkdir(parents=True, exist_ok=True)
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", check=False, env=_environment()
-        )
-        if done.returncode != 0 or not beside.is_file():
-            raise ModelError(f"cannot convert {title or model} to GGUF", reason=_last_words(done.stderr))
+        run_converter(command, beside, str(title or model))
         beside.replace(out)
     finally:
         beside.unlink(missing_ok=True)
     return out
+
+
+def run_converter(command: list[str], made: Path, title: str) -> None:
+    """Run a converter of llama.cpp that is to make the file `made`. Raises ModelError with its last words."""
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, env=_environment())
+    if done.returncode != 0 or not made.is_file():
+        raise ModelError(f"cannot convert {title} to GGUF", reason=_last_words(done.stderr))
 
 
 def _environment() -> dict[str, str]:

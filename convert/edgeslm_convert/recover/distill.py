@@ -96,7 +96,7 @@ def distil(
     """
     _check(student, teacher, settings, kept)
     out.mkdir(parents=True, exist_ok=True)
-    pupil = _Pupil(student, teacher, settings, kept)
+    pupil = Pupil(student, teacher, settings, kept)
     run = Run(pupil.module, settings, out / "checkpoint.pt", dropout=False)
     if run.step == 0:
         run.before = pupil.evaluate(held_out)
@@ -112,10 +112,10 @@ def distil(
     return DistilReport(run.step, run.spent / 60, run.seen, run.before, after)
 
 
-class _Pupil:
+class Pupil:
     """Student and teacher side by side, and the loss between them."""
 
-    def __init__(self, student: Module, teacher: Module | None, settings: DistilSettings, kept: Kept) -> None:
+    def __init__(self, student: Module, teacher: Module | None, settings: DistilSettings, kept: Kept = ALL) -> None:
         self.student, self.settings, self.kept = student, settings, kept
         self.device = pick_device()
         self.teacher = teacher.to(self.device).eval() if teacher is not None else None
@@ -205,7 +205,7 @@ class _Pupil:
         return found
 
 
-def _check(student: Any, teacher: Any, settings: DistilSettings, kept: Kept) -> None:
+def _check(student: Any, teacher: Any, settings: DistilSettings, kept: Kept = ALL) -> None:
     wrong = settings.offenders()
     if teacher is None:
         if not settings.cross_entropy:
