@@ -12,7 +12,6 @@ import pytest
 from edgeslm.engine import Model
 from edgeslm.engine.evaluate import Evaluator
 from edgeslm.errors import ModelError
-from tiny_models import write_tiny_llama
 
 WIDTH, FEED_FORWARD, RANK, ALPHA = 64, 96, 4, 12.0
 TARGETS = {"blk.0.attn_q.weight": (WIDTH, WIDTH), "blk.1.ffn_down.weight": (WIDTH, FEED_FORWARD)}

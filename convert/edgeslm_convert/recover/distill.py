@@ -140,7 +140,7 @@ class Pupil:
     def objective(self, batch: Batch) -> Iterator[Part]:
         """The batch's loss, in parts that memory can hold."""
         settings = self.settings
-        for ids, labels, share in parts(*batch[:2], self.n_vocab):
+        for ids, labels, share in parts(batch[0], batch[1], self.n_vocab):
             rows, places, target = answer_places(labels)
             matched = bool(settings.hidden) and self.teacher is not None
             mine = forward(self.student, ids, rows, places, hidden=matched)
@@ -186,7 +186,7 @@ class Pupil:
         sums = {"entropy": 0.0, "kl": 0.0, "top1": 0.0}
         count = 0
         for batch in held_out:
-            for ids, labels, _ in parts(*(tensor.to(self.device) for tensor in batch[:2]), self.n_vocab):
+            for ids, labels, _ in parts(batch[0].to(self.device), batch[1].to(self.device), self.n_vocab):
                 rows, places, target = answer_places(labels)
                 with autocast(self.device):
                     logits = forward(self.student, ids, rows, places).logits
