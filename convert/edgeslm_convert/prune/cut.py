@@ -6,14 +6,14 @@ It is told what stays; choosing is not its business. The model is changed in pla
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from edgeslm_convert.prune import anatomy
-from edgeslm_convert.prune.anatomy import FFN, FUSED, HIDDEN, KEY_VALUE, QUERY
+from edgeslm_convert.prune.anatomy import FFN, FUSED, HIDDEN, KEY_VALUE, QUERY, VOCABULARY
 
 
 @dataclass
@@ -24,12 +24,12 @@ class Cut:
     are filled up with channels of zeros to the widest, and `ffn_widths` in the configuration says what is real.
     """
 
+    vocabulary: Tensor | None = None
     hidden: Tensor | None = None
     ffn: list[Tensor] | None = None
     heads: list[Tensor] | None = None
     kv_heads: list[Tensor] | None = None
     head_dim: int = 0
-    configuration: dict[str, Any] = field(default_factory=dict)
 
 
 @torch.no_grad()
@@ -68,6 +68,8 @@ def refresh(model: Any) -> None:
 def _select(data: Tensor, dimension: int, cut: Cut, axis: str, layer: int | None, widest: int) -> Tensor:
     if axis == HIDDEN and cut.hidden is not None:
         return data.index_select(dimension, cut.hidden.to(data.device))
+    if axis == VOCABULARY and cut.vocabulary is not None:
+        return data.index_select(dimension, cut.vocabulary.to(data.device))
     if layer is None:
         return data
     if axis == FFN and cut.ffn is not None:
@@ -103,6 +105,8 @@ def _filled(data: Tensor, dimension: int, width: int) -> Tensor:
 
 
 def _write_configuration(config: Any, cut: Cut, ffn_key: str, widest: int) -> None:
+    if cut.vocabulary is not None:
+        config.vocab_size = len(cut.vocabulary)
     if cut.hidden is not None:
         config.hidden_size = len(cut.hidden)
     if cut.ffn is not None:
@@ -116,8 +120,6 @@ def _write_configuration(config: Any, cut: Cut, ffn_key: str, widest: int) -> No
         config.num_attention_heads = len(cut.heads[0])
     if cut.kv_heads is not None:
         config.num_key_value_heads = len(cut.kv_heads[0])
-    for name, value in cut.configuration.items():
-        setattr(config, name, value)
 
 
 def indices_of(chosen: Sequence[int] | Tensor) -> Tensor:

@@ -60,6 +60,7 @@ class WidthReport:
     kv_heads: int
     hidden: int
     heads_kept: tuple[tuple[int, ...], ...]
+    hidden_kept: tuple[int, ...]  # residual channels; all of them if none went
     importance: str
     parameters_before: int
     parameters_after: int  # without channels of zeros that only fill up
@@ -284,6 +285,7 @@ def _report(model: Any, settings: WidthSettings, cut: Cut, found: Importance, be
         kv_heads=kv_heads,
         hidden=model.config.hidden_size,
         heads_kept=tuple(tuple(kept.tolist()) for kept in kept_heads),
+        hidden_kept=tuple(range(model.config.hidden_size) if cut.hidden is None else cut.hidden.tolist()),
         importance=settings.importance,
         parameters_before=before,
         parameters_after=_parameters(model) - filling * model.config.hidden_size * (3 if gated else 2),
