@@ -27,6 +27,7 @@ from edgeslm_convert.recover.losses import (
     parts,
     relative_error,
 )
+from edgeslm_convert.shape import ModelShape
 
 _EVALUATED = 16  # held-out batches looked at during training; at its end all are
 
@@ -110,6 +111,14 @@ def distil(
     student.eval()
     after = {name: value for name, value in measures.items() if name.startswith("held_out_")}
     return DistilReport(run.step, run.spent / 60, run.seen, run.before, after)
+
+
+def check(shape: ModelShape, settings: DistilSettings) -> list[str]:
+    """Why a model of `shape` cannot be distilled with `settings`, in words."""
+    wrong = settings.offenders()
+    if shape.is_encoder:
+        wrong.append(f"{shape.architecture} is an encoder: it learns sentence embeddings, not the next token")
+    return wrong
 
 
 class Pupil:

@@ -2,7 +2,7 @@
 
 The loss is on mean-pooled sentence embeddings (their cosine, and how alike the sentences of a batch are to each other)
 and, if wanted, on the tokens' hidden states. Where pruning the vocabulary cuts words into other tokens only the
-sentences can be compared: then the batches bring the teacher's embeddings (`teacher_embeddings`), and no teacher runs.
+sentences can be compared: then the batches bring the teacher's embeddings, and no teacher runs.
 It refuses to know where batches come from and where a model is saved.
 """
 
@@ -21,6 +21,7 @@ from edgeslm.errors import InputError
 from edgeslm_convert.recover.distill import ALL, DistilReport, Kept, mismatches
 from edgeslm_convert.recover.loop import Batch, Batches, Part, Run, Schedule, autocast, drive, pick_device
 from edgeslm_convert.recover.losses import layer_map, mean_pooled, relative_error
+from edgeslm_convert.shape import ModelShape
 
 _EVALUATED = 16  # held-out batches looked at during training; at its end all are
 
@@ -79,6 +80,12 @@ def distil_encoder(
     student.eval()
     after = {name: value for name, value in measures.items() if name.startswith("held_out_")}
     return DistilReport(run.step, run.spent / 60, run.seen, run.before, after)
+
+
+def check(shape: ModelShape, settings: EncoderSettings) -> list[str]:
+    """Why a model of `shape` cannot be distilled with `settings`, in words."""
+    wrong = settings.offenders()
+    return wrong if shape.is_encoder else [*wrong, f"{shape.architecture} is no encoder"]
 
 
 class _Pupil:
@@ -140,7 +147,16 @@ class _Pupil:
 
     def _sentences(self, theirs: tuple[Tensor, ...], batch: Batch) -> Tensor:
         """The teacher's embeddings [b, width]: those the batch brings, else pooled from what the teacher computed."""
-        return batch[2].float() if len(batch) > 2 else mean_pooled(theirs[-1], batch[1]).float()
+        if len(batch) < 3:
+            return mean_pooled(theirs[-1], batch[1]).float()
+        width = self.student.config.hidden_size
+        if batch[2].shape[-1] != width:
+            raise InputError(
+                "the teacher's embeddings do not fit the student",
+                reason=f"they have {batch[2].shape[-1]} numbers and the student's have {width}",
+                hint="a student of another width needs the teacher itself",
+            )
+        return batch[2].float()
 
     def _wide(self, state: Tensor) -> Tensor:
         return state if self.projection is None else self.projection(state)

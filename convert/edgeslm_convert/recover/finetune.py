@@ -20,13 +20,13 @@ from edgeslm_convert.gguf import converter_script, run_converter
 from edgeslm_convert.place import into_place
 from edgeslm_convert.recover.distill import DistilSettings, Pupil
 from edgeslm_convert.recover.loop import Batch, Batches, Run, Schedule, drive
+from edgeslm_convert.shape import ModelShape
 
 ALL_LINEAR = "all-linear"
-# The attention's projections, by config.model_type.
+# By config.model_type: what the reference study adapted in TinyLlama and in tiny_starcoder_py.
 _TARGETS = {
-    **dict.fromkeys(("llama", "mistral", "gemma", "granite"), ("q_proj", "k_proj", "v_proj", "o_proj")),
-    "phi": ("q_proj", "k_proj", "v_proj", "dense"),
-    "gpt_bigcode": ("c_attn",),
+    **dict.fromkeys(("llama", "mistral", "gemma", "granite", "phi"), ("q_proj", "v_proj")),
+    "gpt_bigcode": ("c_attn", "c_proj", "c_fc"),
 }
 _EVALUATED = 16  # held-out batches looked at during training; at its end all are
 
@@ -35,14 +35,15 @@ _EVALUATED = 16  # held-out batches looked at during training; at its end all ar
 class FinetuneSettings(Schedule):
     """Size of the adapter, and the schedule. targets: names of linear modules, ("all-linear",) for all but the head.
 
-    Without targets, the attention's projections of the architecture. Source: Hu et al. 2021, LoRA.
+    Without targets, what the reference study adapted: queries and values of a Llama, all linear modules of a
+    GPTBigCode. Source: Hu et al. 2021, LoRA.
     """
 
     rate: float = 2e-4
-    weight_decay: float = 0.0
+    warmup: float = 0.1
     rank: int = 8
     alpha: int = 32
-    dropout: float = 0.1
+    dropout: float = 0.05
     targets: tuple[str, ...] = ()
 
     def offenders(self) -> list[str]:
@@ -102,6 +103,16 @@ def finetune(
     return FinetuneReport(run.step, run.spent / 60, run.seen, trained, out / "adapter", run.before, after)
 
 
+def check(shape: ModelShape, settings: FinetuneSettings) -> list[str]:
+    """Why a model of `shape` cannot be fine-tuned with `settings`, in words."""
+    wrong = settings.offenders()
+    if shape.is_encoder:
+        wrong.append(f"{shape.architecture} is an encoder, and fine-tuning is for models that predict the next token")
+    elif not settings.targets and shape.architecture not in _TARGETS:
+        wrong.append(f"which modules of {shape.architecture} to adapt is not known: name them as targets")
+    return wrong
+
+
 def merge_adapter(model: Module, adapter: Path) -> None:
     """Add the adapter in folder `adapter` to the weights of `model`, in place. Raises ModelError."""
     peft = _peft()
@@ -136,7 +147,7 @@ def _with_adapter(model: Any, settings: FinetuneSettings) -> Any:
         raise InputError(
             f"cannot fine-tune a {model.config.model_type} model",
             reason="it is not known which of its modules to adapt",
-            hint=f'name them as targets, or "{ALL_LINEAR}" for all',
+            hint=f'name them as targets, or "{ALL_LINEAR}" for all but the head',
         )
     config = peft.LoraConfig(
         task_type="CAUSAL_LM",
