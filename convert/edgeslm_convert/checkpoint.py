@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from safetensors import SafetensorError
 
 from edgeslm.errors import InputError, ModelError
 from edgeslm_convert.gguf import check_checkpoint
@@ -17,7 +20,7 @@ from edgeslm_convert.place import into_place
 from edgeslm_convert.shape import ENCODERS, ModelShape
 
 # What a tokenizer, and a sentence encoder's pooling, consist of; the same names are asked of the hub.
-COMPANIONS = (
+TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer.model",
     "tokenizer_config.json",
@@ -28,21 +31,27 @@ COMPANIONS = (
     "merges.txt",
     "chat_template.jinja",
     "chat_template.json",
+)
+ENCODER_COMPANIONS = (
     "modules.json",
     "sentence_bert_config.json",
     "config_sentence_transformers.json",
     "1_Pooling/config.json",
 )
-_FROM_HUB = ("config.json", "generation_config.json", "model*.safetensors", "model.safetensors.index.json", *COMPANIONS)
+COMPANIONS = (*TOKENIZER_FILES, *ENCODER_COMPANIONS)
+_FROM_HUB = ("config.json", "generation_config.json", *COMPANIONS)
+_WEIGHTS = ("model*.safetensors", "model.safetensors.index.json")
+READ_FILES = (*_FROM_HUB, *_WEIGHTS)
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _MAY_BE_MISSING = ("pooler.",)  # llama.cpp leaves it out too
 _LONGEST_REASON = 500
 
 
-def fetch(source: str | Path, revision: str | None = None) -> Path:
+def fetch(source: str | Path, revision: str | None = None, *, weights: bool = True) -> Path:
     """The local folder of a checkpoint: `source` itself if it is one, else a download of that hub id.
 
-    Of a hub repository only config, safetensors and the tokenizer are fetched. Raises InputError or ModelError.
+    Of a hub repository only config, safetensors (unless `weights` is false) and the tokenizer are fetched. Raises
+    InputError.
     """
     folder = Path(source).expanduser()
     if folder.is_dir():
@@ -53,7 +62,7 @@ def fetch(source: str | Path, revision: str | None = None) -> Path:
             reason="it is a file" if folder.exists() else "there is no such folder, and it is no hub id (owner/name)",
             hint="name the folder that holds config.json and model.safetensors",
         )
-    return _download(source, revision)
+    return _download(source, revision, weights)
 
 
 def model_shape(folder: Path) -> ModelShape:
@@ -105,24 +114,31 @@ def load_model(folder: Path, *, dtype: str = "float32", attention: str = "sdpa")
 def save_model(model: Any, tokenizer_from: Path, out: Path) -> Path:
     """Save `model` with the tokenizer's files of folder `tokenizer_from` as folder `out`, moved into place whole."""
     with into_place(out) as beside:
-        model.save_pretrained(beside, safe_serialization=True)
+        try:
+            model.save_pretrained(beside, safe_serialization=True)
+        except SafetensorError as error:  # a full disk is one of these
+            raise InputError(
+                f"cannot write {out}", reason=str(error), hint="make room or name another place"
+            ) from error
         copy_companions(tokenizer_from, beside)
     return out
 
 
-def copy_companions(source: Path, target: Path) -> None:
+def copy_companions(source: Path, target: Path, names: Sequence[str] = COMPANIONS) -> None:
     """Copy the tokenizer's files (and a sentence encoder's pooling); what `target` already has stays."""
-    for name in COMPANIONS:
+    for name in names:
         if (source / name).is_file() and not (target / name).exists():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / name, target / name)
 
 
-def _download(source: str, revision: str | None) -> Path:
+def _download(source: str, revision: str | None, weights: bool) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(source, revision=revision, allow_patterns=list(_FROM_HUB)))
+        return Path(
+            snapshot_download(source, revision=revision, allow_patterns=[*_FROM_HUB, *(_WEIGHTS if weights else ())])
+        )
     except Exception as error:  # errors of its HTTP library come through, and which one that is depends on its version
         words = str(error).strip().splitlines()
         raise InputError(

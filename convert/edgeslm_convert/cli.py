@@ -166,3 +166,33 @@ def verify(checkpoint: Path, gguf: Path, tokens: Path | None, bound: tuple[str, 
         click.echo("no bound is stated for this type: give one with --bound")
     else:
         check(measured, bounds)
+
+
+@click.command()
+@click.argument("recipe", type=_path)
+@click.option("--out", type=_path, help="Folder for GGUFs, manifest and work; by default build/RECIPE'S NAME.")
+@click.option("--source", metavar="FOLDER_OR_ID", help="The checkpoint to begin with, instead of the recipe's.")
+@click.option("--dry-run", is_flag=True, help="Print what every variant would be; no weight is read.")
+@click.option(
+    "--context", default=512, show_default=True, help="With --dry-run: tokens before the one that is counted."
+)
+def convert(recipe: Path, out: Path | None, source: str | None, dry_run: bool, context: int) -> None:
+    """Follow a RECIPE from a Hugging Face checkpoint to smaller GGUFs.
+
+    A run that was stopped goes on where it was when it is started again. All that is wrong with the recipe is told
+    before anything is loaded.
+    """
+    from edgeslm_convert.plan import prepare
+
+    plan, folder = prepare(recipe, source=source, weights=not dry_run)
+    if dry_run:
+        click.echo(plan.table(context=context))
+        return
+    from transformers.utils import logging
+
+    from edgeslm_convert.run import convert as run
+
+    logging.disable_progress_bar()
+    out = out or Path("build") / plan.recipe.name
+    path = run(plan, folder, out, say=lambda text: click.echo(text, err=True))
+    click.echo(f"wrote {path}")

@@ -1,0 +1,90 @@
+"""What a GGUF of a recipe is measured to be, and which of the recipe's bounds it breaks.
+
+Agreement with the transformers model it was made from, and for a language model the nats that it loses on a text.
+Refuses to know recipes, and to say that a file is good.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from edgeslm_convert.recipe import Accept
+from edgeslm_convert.shape import ModelShape
+
+_AT_LEAST = ("top1", "min_cosine")
+
+
+def measure_file(gguf: Path, checkpoint: Path, sequences: Sequence[Any] | None) -> dict[str, Any]:
+    """Agreement of `gguf` with `checkpoint` on `sequences` (tensors [1, t]; else on random tokens), as a report.
+
+    With sequences, a language model's `nats` over `tokens` predicted ones and its `perplexity` too.
+    """
+    from edgeslm_convert.quantize.divergence import perplexity
+    from edgeslm_convert.verify import measure
+
+    shape = ModelShape.from_config(checkpoint)
+    tokens = [sequence[0].tolist() for sequence in sequences] if sequences else None
+    found: dict[str, Any] = {}
+    if shape.architecture == "openelm":
+        found["agreement"] = None  # transformers has no class for it, and the code that comes with it is not run
+    else:
+        found["agreement"] = asdict(measure(checkpoint, gguf, tokens))
+    if tokens and not shape.is_encoder:
+        loss = perplexity(gguf, tokens)
+        found |= {"perplexity": loss.value, "nats": math.log(loss.value) * loss.tokens, "tokens": loss.tokens}
+    return found
+
+
+def nats_of(model: Any, sequences: Sequence[Any]) -> tuple[float, int]:
+    """What a transformers model loses on `sequences`, in nats over all predicted tokens, and how many those are."""
+    from edgeslm_convert.prune.calibration import perplexity
+
+    count = sum(sequence.shape[1] - 1 for sequence in sequences)
+    return math.log(perplexity(model, sequences)) * count, count
+
+
+def ratio(found: Mapping[str, Any], source: tuple[float, int]) -> float:
+    """Perplexity to the source's, both reckoned per token of the source: exp of the nats that are lost more on each."""
+    nats, tokens = source
+    return math.exp((found["nats"] - nats) / tokens)
+
+
+def broken(line: Mapping[str, Any], bounds: Accept) -> list[str]:
+    """Every bound that the file in `line` of a manifest does not keep, with the value."""
+    measured = line["measured"]
+    values = {**(measured.get("agreement") or {}), "max_bytes": line["bytes"]}
+    values["max_perplexity_ratio"] = measured.get("perplexity_ratio")
+    found = []
+    for name, bound in asdict(bounds).items():
+        value = values.get(name)
+        if bound is None or (value is None and measured.get("agreement") is None and name != "max_perplexity_ratio"):
+            continue
+        if value is None:
+            found.append(f"{line['file']}: {name} was not measured")
+        # Not `value > bound`: a NaN keeps no bound.
+        elif not (value >= bound if name in _AT_LEAST else value <= bound):
+            relation = "below" if name in _AT_LEAST else "above"
+            found.append(f"{line['file']}: {name.removeprefix('max_')} is {value:.6g}, {relation} {bound:g}")
+    return found
+
+
+def to_text(line: Mapping[str, Any]) -> str:
+    """What was measured, for a person."""
+    measured = line["measured"]
+    agreement = measured.get("agreement")
+    parts = [f"{line['bytes']:,} bytes"]
+    if agreement is None:
+        parts.append("not compared: transformers has no class for it")
+    elif "mean_kl" in agreement:
+        parts.append(f"mean KL {agreement['mean_kl']:.3g}, top-1 {agreement['top1']:.2%}")
+    else:
+        parts.append(f"smallest cosine {agreement['min_cosine']:.6f}")
+    if "perplexity" in measured:
+        parts.append(f"perplexity {measured['perplexity']:.4g}")
+    if "perplexity_ratio" in measured:
+        parts.append(f"x {measured['perplexity_ratio']:.3f} of the source's")
+    return ", ".join(parts)

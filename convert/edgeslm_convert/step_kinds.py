@@ -1,0 +1,58 @@
+"""The kinds of steps that a recipe may name, by name. A technique joins by a line in KINDS.
+
+A kind says what its settings are, which texts it needs, what is wrong with settings for a shape, what shape it leaves,
+and how it is done. Its module is imported when a recipe names it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from edgeslm_convert.shape import ModelShape
+
+# Kind -> where its StepKind is.
+KINDS = {
+    "prune_depth": "edgeslm_convert.steps_prune:PRUNE_DEPTH",
+    "prune_width": "edgeslm_convert.steps_prune:PRUNE_WIDTH",
+    "prune_vocab": "edgeslm_convert.steps_prune:PRUNE_VOCAB",
+    "zeroed": "edgeslm_convert.steps_prune:ZEROED",
+}
+
+
+@dataclass
+class Work:
+    """What a step is done with. Texts are given by section name as sequences of token ids of the model at hand."""
+
+    checkpoint: Path  # what to begin with
+    source: Path  # the unpruned checkpoint that the recipe begins with: a student's teacher
+    out: Path  # the folder to write
+    scratch: Path  # a folder that outlives a killed run, for what can be gone on from
+    settings: Any
+    sequences: Callable[[str], Sequence[Any]]  # section -> tensors [1, t]
+    texts: Callable[[str], Sequence[str]]  # section -> plain texts
+    kept: dict[str, Any] = field(default_factory=dict)  # what is left of the source: layers, channels, tokens
+    say: Callable[[str], None] = lambda text: None
+
+
+@dataclass(frozen=True)
+class StepKind:
+    """One kind. `run` writes the folder work.out, may change work.kept and returns a report of plain values."""
+
+    settings: Any  # a frozen dataclass
+    check: Callable[[ModelShape, Any], list[str]]
+    after: Callable[[ModelShape, Any], ModelShape]
+    run: Callable[[Work], Mapping[str, Any]]
+    texts: Callable[[Any], Sequence[str]] = lambda settings: ()
+
+
+@functools.cache
+def kind(name: str) -> StepKind:
+    """The kind of that name. Raises KeyError."""
+    module, _, attribute = KINDS[name].partition(":")
+    found: StepKind = getattr(import_module(module), attribute)
+    return found

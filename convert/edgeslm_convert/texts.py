@@ -1,0 +1,93 @@
+"""The texts of a recipe as token sequences: which pieces of them are taken is decided by the recipe's seed alone.
+
+A text is cut at line ends into windows a bit larger than a sequence, so that a large corpus is sampled throughout and
+only what is taken is tokenized. Refuses to know what the sequences are for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgeslm.errors import InputError, ModelError
+from edgeslm_convert.recipe import Recipe, Texts
+
+_CHARACTERS_A_TOKEN = 8  # of a window; most tokenizers need fewer
+_LEAST_TOKENS = 2
+
+
+def read_texts(recipe: Recipe, texts: Texts) -> list[str]:
+    """The plain texts of one section of the recipe. Raises InputError that names every file that cannot be read."""
+    if texts.data:
+        return _read_data(recipe, texts)
+    found, wrong = [], []
+    for name in texts.files:
+        path = Path(recipe.resolved(name))
+        try:
+            found.append(path.read_text(encoding="utf-8", errors="replace"))
+        except OSError as error:
+            wrong.append(f"{name}: {error.strerror or error}")
+    if wrong:
+        raise InputError("cannot read the texts of the recipe", reason="; ".join(wrong))
+    return found
+
+
+def digest(texts: Sequence[str]) -> str:
+    """SHA-256 over the texts, in order."""
+    total = hashlib.sha256()
+    for text in texts:
+        data = text.encode("utf-8", "surrogatepass")
+        total.update(len(data).to_bytes(8, "big") + data)
+    return total.hexdigest()
+
+
+def token_sequences(checkpoint: Path, texts: Sequence[str], wanted: Texts) -> list[Any]:
+    """Tensors [1, t] of token ids under the checkpoint's own tokenizer, special tokens included.
+
+    At most wanted.tokens tokens in sequences of at most wanted.sequence. Raises InputError if there are none.
+    """
+    import torch
+
+    tokenizer = load_tokenizer(checkpoint)
+    windows = [window for text in texts for window in _windows(text, wanted.sequence * _CHARACTERS_A_TOKEN)]
+    random.Random(wanted.seed).shuffle(windows)
+    found: list[Any] = []
+    left = wanted.tokens
+    for window in windows:
+        if left < _LEAST_TOKENS:
+            break
+        ids = tokenizer(window, truncation=True, max_length=min(wanted.sequence, left))["input_ids"]
+        if len(ids) >= _LEAST_TOKENS:
+            found.append(torch.tensor([ids]))
+            left -= len(ids)
+    if not found:
+        raise InputError("the texts of the recipe are too short", reason="not one piece of two tokens is in them")
+    return found
+
+
+def load_tokenizer(checkpoint: Path) -> Any:
+    """The tokenizer in a checkpoint folder. Raises ModelError."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(checkpoint, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # whatever a damaged tokenizer's library leads to
+        raise ModelError(f"cannot load the tokenizer in {checkpoint}", reason=str(error)[:500]) from error
+
+
+def _windows(text: str, size: int) -> Iterator[str]:
+    """Pieces of at least `size` characters, the last one aside, that end with a line unless lines are long."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start + size)
+        end = len(text) if end < 0 else end + 1
+        for cut in range(start, end, 4 * size):
+            yield text[cut : min(end, cut + 4 * size)]
+        start = end
+
+
+def _read_data(recipe: Recipe, texts: Texts) -> list[str]:
+    raise InputError(f"there is no data set {texts.data}")

@@ -1,0 +1,109 @@
+"""The folder in which a recipe's intermediate results are kept, so that a run goes on where an earlier one stopped.
+
+A result is a folder that takes its name when it is whole, and whose name holds a hash over everything it depends on:
+its own settings, the results before it, the versions of the tools. So a changed recipe makes anew what the change
+concerns, and nothing else. Refuses to know what the results are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeslm.errors import EdgeSlmError
+from edgeslm_convert.place import into_place, remove
+
+_RECORD = "record.json"
+_SCRATCH = ".going-on"
+_SHOWN = 12  # characters of a hash in a folder's name
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished result: its folder, the hash of what it depends on, and what was reported of it."""
+
+    folder: Path
+    digest: str
+    report: Mapping[str, Any]
+
+
+class Workshop:
+    """Results below one folder."""
+
+    def __init__(self, folder: Path, root: Mapping[str, Any]) -> None:
+        """root: what every result depends on."""
+        self.folder = folder
+        self._root = root
+        self._used: set[str] = set()
+
+    def result(
+        self,
+        label: str,
+        depends: Mapping[str, Any],
+        make: Callable[[Path, Path], Mapping[str, Any]],
+        *,
+        announce: Callable[[bool], None] = lambda done: None,
+    ) -> Result:
+        """The result for `depends`: that of an earlier run, or made now.
+
+        make: given the folder to fill, and one that outlives a killed run; returns a report of plain values.
+        announce: told whether the result is there already.
+        """
+        digest = digest_of({**self._root, "label": label, "depends": depends})
+        folder = self.folder / f"{label}-{digest[:_SHOWN]}"
+        scratch = folder.with_name(folder.name + _SCRATCH)
+        self._used |= {folder.name}
+        record = _read(folder / _RECORD)
+        if record is not None and record.get("digest") == digest:
+            announce(True)
+            remove(scratch)
+            return Result(folder, digest, record["report"])
+        announce(False)
+        with into_place(folder) as beside:
+            beside.mkdir()
+            report = plain(make(beside, scratch))
+            _write(beside / _RECORD, {"digest": digest, "depends": plain(depends), "report": report})
+        remove(scratch)
+        return Result(folder, digest, report)
+
+    def tidy(self) -> None:
+        """Remove what no result of this run needs: those of other recipes, and what killed runs left."""
+        for path in self.folder.iterdir():
+            if path.name not in self._used:
+                remove(path)
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 over plain values, whatever the order of their keys."""
+    return hashlib.sha256(json.dumps(plain(value), sort_keys=True).encode()).hexdigest()
+
+
+def plain(value: Any) -> Any:
+    """The same of JSON's types alone: tuples as lists, paths as texts. Raises EdgeSlmError for what is neither."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise EdgeSlmError(f"a report holds a {type(value).__name__}", reason="only plain values can be written")
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _write(path: Path, value: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
