@@ -84,8 +84,8 @@ def to_gguf(
     """Write the GGUF of a HF checkpoint folder, moved into place whole, and return its path.
 
     outtype: one of OUTPUT_TYPES. metadata: JSON of `general.*` keys to set. pre_tokenizer: llama.cpp's name of the
-    BPE pre-tokenizer, only for a vocabulary that its converter does not know; a pruned one knows its own. title: what an error calls the model.
-    Raises ModelError with the converter's last words.
+    BPE pre-tokenizer, only for a vocabulary that its converter does not know; a pruned one has it on record. title:
+    what an error calls the model. Raises ModelError with the converter's last words.
     """
     if outtype not in OUTPUT_TYPES:
         raise ModelError(f"cannot write type {outtype}", reason=f"the converter writes {', '.join(OUTPUT_TYPES)}")
