@@ -135,21 +135,23 @@ class Model:
 
     def complete(
         self,
-        prompt: str,
+        prompt: str | Sequence[int],
         *,
         grammar: str | None = None,
         max_tokens: int = 256,
         stop: Sequence[str] = (),
         temperature: float = 0.0,
         seed: int = 0,
+        ignore_end: bool = False,
     ) -> Completion:
-        """Continue `prompt`, greedily at temperature 0, else drawn with `seed`.
+        """Continue `prompt`, text or token ids, greedily at temperature 0, else drawn with `seed`.
 
         grammar: GBNF with a rule `root`; the text is then a prefix of a sentence of it, a whole one if `finished`.
-        stop: the text ends before the first of these. Raises ModelError if the prompt does not fit the context,
+        stop: the text ends before the first of these. ignore_end: write on after an end token, to measure a number of
+        tokens. Raises ModelError if the prompt does not fit the context,
         the grammar is not GBNF, or the weights are damaged.
         """
-        tokens = self.tokenize(prompt)
+        tokens = self.tokenize(prompt) if isinstance(prompt, str) else list(prompt)
         if not 0 < len(tokens) < self.n_ctx:
             raise ModelError(
                 f"the prompt does not fit {self.name}",
@@ -162,7 +164,9 @@ class Model:
             self._prefill(tokens)
             prefilled = time.perf_counter()
             limit = min(max_tokens, self.n_ctx - len(tokens))
-            written, logprobs, text, finished = self._decode(grammar_sampler, limit, stop, temperature, seed)
+            written, logprobs, text, finished = self._decode(
+                grammar_sampler, limit, stop, temperature, seed, ignore_end
+            )
         finally:
             if grammar_sampler is not None:
                 self._llama.llama_sampler_free(grammar_sampler)
@@ -251,7 +255,7 @@ class Model:
             self._decode_tokens(tokens[start : start + _BATCH_TOKENS])
 
     def _decode(
-        self, grammar: Any, limit: int, stop: Sequence[str], temperature: float, seed: int
+        self, grammar: Any, limit: int, stop: Sequence[str], temperature: float, seed: int, ignore_end: bool = False
     ) -> tuple[list[int], list[float], str, bool]:
         """Write at most `limit` tokens. Returns tokens, their logprobs, the text, and whether it ended by itself."""
         draws = random.Random(seed)
@@ -264,7 +268,7 @@ class Model:
             if tokens:
                 self._decode_tokens(tokens[-1:])
             token = self._sample(grammar, temperature, draws.random(), logprob)
-            if self._llama.llama_vocab_is_eog(self._vocab, token):
+            if self._llama.llama_vocab_is_eog(self._vocab, token) and not ignore_end:
                 return tokens, logprobs, data.decode("utf-8", "replace"), True
             tokens.append(token)
             logprobs.append(logprob.value)
