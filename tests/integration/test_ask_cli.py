@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 import types
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,8 @@ import pytest
 
 import edgeslm.resources
 from edgeslm import cli
+from edgeslm.ask.planner import Plan
+from edgeslm.ask.readings import Reading
 
 BAD = "\x1b[31m\x07\x9b\u202e"
 LOG = "".join(
@@ -234,26 +235,24 @@ def test_ctrl_c_in_a_long_query_erases_the_bar_and_ends_with_130(log: Path) -> N
 # --- ask: with a planner that is told what to plan, and with the model that ships
 
 
-@dataclass
-class ToldPlan:
-    sql: str = TOP
-    handle_sql: str = ""
-    question: str = ""
-    now: datetime | None = None
-    now_source: str = ""
-    confidence: float = 1.0
-    model_name: str = "told"
-    evidence_where: str | None = "message LIKE '%Failed password%'"
-    timing_ms: dict[str, float] = field(default_factory=lambda: {"plan": 1.0})
-    subject: str = "failed passwords"
+def told_plan(
+    sql: str = TOP,
+    *,
+    evidence_where: str | None = "message LIKE '%Failed password%'",
+    subject: str = "failed passwords",
+    **more: Any,
+) -> Plan:
+    settings: dict[str, Any] = {"question": "", "now": None, "now_source": "", "model_name": "told"}
+    reading = Reading(sql, "", 1.0, evidence_where, subject, "told")
+    return Plan(reading=reading, timing_ms={"plan": 1.0}, **{**settings, **more})
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the planner was asked; `plan` in it is what it answers."""
-    seen: dict[str, Any] = {"plan": ToldPlan()}
+    seen: dict[str, Any] = {"plan": told_plan()}
 
-    def plan_question(question: str, logs: Any, **options: Any) -> ToldPlan:
+    def plan_question(question: str, logs: Any, **options: Any) -> Plan:
         seen.update(question=question, logs=logs, **options)
         return seen["plan"]
 
@@ -278,7 +277,7 @@ def test_ask_hands_the_question_on_and_prints_the_answer(
 
 
 def test_ask_as_json(log: Path, asked: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
-    asked["plan"] = ToldPlan(
+    asked["plan"] = told_plan(
         sql="SELECT count(*) FROM logs WHERE ts >= TIMESTAMP '2024-03-03 01:00:00'",
         now=datetime(2024, 3, 3, 1, 29),
         now_source="log end",
@@ -303,7 +302,7 @@ def test_ask_shows_the_query_only(log: Path, asked: dict[str, Any], capsys: pyte
 
 
 def test_ask_finds_nothing(log: Path, asked: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
-    asked["plan"] = ToldPlan(sql="SELECT count(*) FROM logs WHERE pid = 1", evidence_where="pid = 1")
+    asked["plan"] = told_plan(sql="SELECT count(*) FROM logs WHERE pid = 1", evidence_where="pid = 1")
     assert cli.run(["ask", "anything", str(log)]) == 1
     assert capsys.readouterr().out.startswith("There were no failed passwords.\n")
 

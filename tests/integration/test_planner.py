@@ -149,9 +149,9 @@ def stub(monkeypatch: pytest.MonkeyPatch, sql: str) -> None:
 def test_a_plan_holds_query_evidence_and_subject(logs: LogSet, monkeypatch: pytest.MonkeyPatch) -> None:
     stub(monkeypatch, "SELECT count(*) FROM logs WHERE message LIKE S1")
     plan = plan_question("how many failed passwords?", logs, model_path=Path("x.gguf"), now=None)
-    assert plan.sql == "SELECT count(*) FROM logs WHERE message LIKE '%Failed password%'"
-    assert plan.evidence_where == "message LIKE '%Failed password%'"
-    assert plan.subject == "lines with 'Failed password'"
+    assert plan.reading.sql == "SELECT count(*) FROM logs WHERE message LIKE '%Failed password%'"
+    assert plan.reading.evidence_where == "message LIKE '%Failed password%'"
+    assert plan.reading.subject == "lines with 'Failed password'"
     assert (plan.now, plan.now_source, plan.model_name) == (None, "", "recorder")
     assert set(plan.timing_ms) == {"link", "load", "plan"}
 
@@ -159,8 +159,8 @@ def test_a_plan_holds_query_evidence_and_subject(logs: LogSet, monkeypatch: pyte
 def test_the_evidence_of_a_share_is_what_was_counted(logs: LogSet, monkeypatch: pytest.MonkeyPatch) -> None:
     stub(monkeypatch, "SELECT 100.0 * count(*) FILTER (WHERE message LIKE S1) / count(*) FROM logs WHERE app = V1")
     plan = plan_question("what share of sshd lines are failed passwords?", logs, model_path=Path("x"), now=None)
-    assert plan.evidence_where == "((message LIKE '%Failed password%')) AND app = 'sshd'"
-    assert logs.query(f"SELECT count(*) FROM logs WHERE {plan.evidence_where}").rows[0][0] > 0
+    assert plan.reading.evidence_where == "((message LIKE '%Failed password%')) AND app = 'sshd'"
+    assert logs.query(f"SELECT count(*) FROM logs WHERE {plan.reading.evidence_where}").rows[0][0] > 0
 
 
 def test_the_evidence_of_a_query_without_conditions_is_any_line(logs: LogSet, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +204,7 @@ def shipped() -> Path:
 )
 def test_the_planner_that_ships_answers_the_sample_log(question: str, truth: str, logs: LogSet) -> None:
     plan = plan_question(question, logs, model_path=shipped(), now=None)
-    assert one(logs, plan.sql) == one(logs, truth), plan.handle_sql
+    assert one(logs, plan.reading.sql) == one(logs, truth), plan.reading.handle_sql
 
 
 def test_the_planner_that_ships_ranks_the_addresses_of_the_readme(logs: LogSet) -> None:
@@ -212,5 +212,5 @@ def test_the_planner_that_ships_ranks_the_addresses_of_the_readme(logs: LogSet) 
     truth = (
         "SELECT count(*) FROM logs WHERE message LIKE '%Failed password%' GROUP BY ip ORDER BY count(*) DESC LIMIT 3"
     )
-    assert [count for _, count in logs.query(plan.sql).rows] == [count for (count,) in logs.query(truth).rows]
-    assert 0 < plan.confidence <= 1
+    assert [count for _, count in logs.query(plan.reading.sql).rows] == [count for (count,) in logs.query(truth).rows]
+    assert 0 < plan.reading.confidence <= 1

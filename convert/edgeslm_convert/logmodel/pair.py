@@ -182,6 +182,8 @@ class _Writer:
             return f"line {'NOT ' if cond[2] else ''}LIKE {self._text(cond[1], negated=cond[2])}"
         if kind == "N":
             return f"{self._column(cond[1])} {cond[2]} {self._number(cond[3])}"
+        if kind == "OR":
+            return f"({' OR '.join(self._condition(one) for one in cond[1])})"
         if kind == "ABSENT":
             return f"line LIKE {self._absent()}"
         _, ref, value, operator = cond

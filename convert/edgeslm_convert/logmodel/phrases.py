@@ -19,7 +19,7 @@ from edgeslm_convert.logmodel.manner import NUMBERS, plural, write_clock, write_
 from edgeslm_convert.logmodel.simulate import ENTITY_TYPES, Log, Template, load_sources
 
 # A condition, in symbols: ("S", template, negated) | ("V", ref, value, op) | ("L", text, negated) | ("T", phrase)
-# | ("N", ref, op, number) | ("ABSENT",)
+# | ("N", ref, op, number) | ("OR", conditions) | ("ABSENT",)
 Cond = tuple[Any, ...]
 # A column: ("col", name) | ("slot", template, slot) | ("field", name)
 Ref = tuple[Any, ...]
@@ -162,6 +162,8 @@ class Phrases:
         rng, rows = self.rng, self.rows(subject.conds)
         options: list[tuple[str, Ref, str]] = []
         used = {cond[1][1] for cond in subject.conds if cond[0] == "V" and cond[1][0] == "col"}
+        if rng.random() < 0.07:
+            return self._either_filter(used)
         row = rng.choice(rows)
         for name in self.present:
             if name not in used and name not in ("thread", "pid", "tid"):
@@ -185,9 +187,12 @@ class Phrases:
             phrase = rng.choice(self.modifiers["filter_level"]).replace("{V}", rng.choice([value, value.lower()]))
             return phrase, [("V", ref, value, "=")]
         if name == "number":
-            phrase = rng.choice(self.modifiers["filter_number_eq"]).replace("{N}", value)
+            kind, operator = rng.choice(
+                [("eq", "="), ("eq", "="), ("gt", ">"), ("lt", "<"), ("ge", ">="), ("le", "<=")]
+            )
+            phrase = rng.choice(self.modifiers[f"filter_number_{kind}"]).replace("{N}", value)
             phrase = phrase.replace("{col}", self.noun(ref)[0])
-            return phrase, [("N", ref, "=", value)]
+            return phrase, [("N", ref, operator, value)]
         key = f"filter_{name}" if f"filter_{name}" in self.modifiers else "filter_other"
         template = rng.choice(self.modifiers[key])
         negated = rng.random() < 0.16
@@ -195,6 +200,21 @@ class Phrases:
             template = rng.choice(self.modifiers["filter_not"])
         noun = self.noun(ref)[0] if "{col}" in template else ""
         return template.replace("{V}", value).replace("{col}", noun), [("V", ref, value, "<>" if negated else "=")]
+
+    def _either_filter(self, used: set[str]) -> tuple[str, list[Cond]]:
+        """A further condition that one of two values of a column holds. Raises IndexError where no column has two."""
+        rng = self.rng
+        seen = {
+            name: sorted({str(record[name]) for record in self.log.records})
+            for name in self.present
+            if name in ("app", "component", "host", "level") and name not in used
+        }
+        name = rng.choice([name for name, values in seen.items() if len(values) > 1])
+        first, second = rng.sample(seen[name], 2)
+        phrase = rng.choice(self.modifiers[rng.choice(["filter_either", "filter_either_col"])])
+        fill = {"V": first, "V2": second, "col": self.noun(("col", name))[0]}
+        text = PLACE.sub(lambda match: fill[match[1]], phrase)
+        return text, [("OR", [("V", ("col", name), value, "=") for value in (first, second)])]
 
     def mention_filter(self, row: int, at: int, subject: Subject) -> tuple[str, list[Cond]]:
         """A further condition on text: a value or a constant word of that row."""
@@ -256,7 +276,8 @@ class Phrases:
         else:
             kind = ref[1]
         nouns = self.columns[kind]
-        pair = self.rng.choice(nouns["nouns"] if isinstance(nouns, dict) else nouns)
+        nouns = nouns["nouns"] if isinstance(nouns, dict) else nouns
+        pair = self.rng.choices(nouns, [1 / (place + 3) for place in range(len(nouns))])[0]  # commonest first
         return pair["one"], pair["many"]
 
     def _field_noun(self, one: Field) -> tuple[str, str]:

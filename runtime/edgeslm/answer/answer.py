@@ -49,7 +49,11 @@ class _Result:
 
 @dataclass(frozen=True)
 class Query:
-    """The SQL to run and what is known about it. evidence_where: None for every line, "" to read it off the SQL."""
+    """The SQL to run and what is known about it. evidence_where: None for every line, "" to read it off the SQL.
+
+    confidence: how probable the reading was to the model; sure: whether that is enough, None where nobody can say.
+    readings: what else the question may mean, in words and SQL. unmatched: its words that nothing in the log matches.
+    """
 
     sql: str
     question: str | None = None
@@ -58,6 +62,10 @@ class Query:
     now: datetime | None = None
     now_source: str = ""
     evidence_where: str | None = ""
+    confidence: float | None = None
+    sure: bool | None = None
+    readings: tuple[tuple[str, str], ...] = ()
+    unmatched: tuple[str, ...] = ()
     timing_ms: dict[str, float] = field(default_factory=dict)
 
 

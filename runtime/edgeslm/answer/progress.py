@@ -8,6 +8,8 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TextIO
 
@@ -29,6 +31,7 @@ class Progress:
         self._fraction: float | None = None
         self._done = threading.Event()
         self._drawn = False
+        self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._cells = 80
         self._start = 0.0
@@ -55,14 +58,24 @@ class Progress:
             self._stream.write(_ERASE)
             self._stream.flush()
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Draw nothing meanwhile: the terminal is asked something."""
+        with self._lock:
+            if self._drawn:
+                self._stream.write(_ERASE)
+                self._stream.flush()
+            yield
+
     def _draw(self) -> None:
         wait = self._delay_s
         while not self._done.wait(wait):
             wait = _STEP_S
-            self._drawn = True
             try:
-                self._stream.write(_ERASE + self.line(time.monotonic() - self._start))
-                self._stream.flush()
+                with self._lock:
+                    self._drawn = True
+                    self._stream.write(_ERASE + self.line(time.monotonic() - self._start))
+                    self._stream.flush()
             except (OSError, ValueError):  # the terminal is gone: the work goes on without a bar
                 return
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from edgeslm.answer.answer import Answer
+from edgeslm.answer.answer import Answer, Query
 from edgeslm.answer.terminal import Style, fit, json_safe, pad, safe, width
 from edgeslm.answer.values import plain, shown
 
@@ -19,6 +19,7 @@ SHOWN_EVIDENCE = 3  # lines of evidence in text; JSON has all five
 _INDENT = "  "
 _GAP = "  "
 _LONGEST = 2000  # characters of a value that text looks at: more than any terminal is wide
+_UNMATCHED_SHOWN = 4
 _NARROWEST = 8  # cells a column of text keeps at least
 
 
@@ -40,6 +41,10 @@ def as_json(answer: Answer, style: Style | None = None) -> str:
         "lines_unparsed": answer.lines_unparsed,
         "format": answer.format,
         "model": answer.query.model,
+        "confidence": None if answer.query.confidence is None else round(answer.query.confidence, 4),
+        "sure": answer.query.sure,
+        "readings": [{"text": words, "sql": sql} for words, sql in answer.query.readings],
+        "unmatched": list(answer.query.unmatched),
         "timing_ms": {step: round(ms, 1) for step, ms in answer.timing_ms.items()},
     }
     return json_safe(json.dumps(document, ensure_ascii=False, allow_nan=False)) + "\n"
@@ -73,7 +78,7 @@ def as_text(answer: Answer, style: Style) -> str:
     sql = _sql(answer.query.sql)
     if not answer.was_run:
         return sql + "\n"
-    parts = [style.bold(safe(answer.sentence)), ""]
+    parts = [style.bold(safe(answer.sentence)), *map(safe, doubts(answer.query)), ""]
     if answer.rows and not answer.sentence_covers:
         parts += [*_table(answer, style), ""]
     parts += map(style.dim, sql.split("\n"))
@@ -88,6 +93,20 @@ def as_text(answer: Answer, style: Style) -> str:
     parts += [style.dim(safe(note)) for note in answer.notes]
     parts.append(style.dim(_closing(answer)))
     return "\n".join(parts) + "\n"
+
+
+def doubts(query: Query) -> list[str]:
+    """What a person should know before trusting an answer that the model is not sure of; nothing where it is."""
+    if query.sure is not False:
+        return []
+    lines = []
+    if query.unmatched:
+        words = ", ".join(f"'{word}'" for word in query.unmatched[:_UNMATCHED_SHOWN])
+        lines.append(f"The log may not hold the answer: nothing in it matches {words}.")
+    chance = f" ({query.confidence:.0%})" if query.confidence is not None else ""
+    lines.append(f"Not sure{chance}: this is one reading of the question.")
+    lines += [f"{_INDENT}or: {words}" for words, _ in query.readings]
+    return lines
 
 
 def _sql(sql: str) -> str:

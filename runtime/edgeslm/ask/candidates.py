@@ -56,7 +56,10 @@ class ValueHandle:
 
 @dataclass
 class Candidates:
-    """Everything a query for this question may be made of."""
+    """Everything a query for this question may be made of.
+
+    coverage: share of the question's weight that the best shape covers. unmatched: its words that were found nowhere.
+    """
 
     question: str
     annotated: str
@@ -68,6 +71,7 @@ class Candidates:
     numbers: dict[str, str]
     has_levels: bool
     coverage: float
+    unmatched: tuple[str, ...] = ()
 
     def value(self, handle: str) -> ValueHandle:
         return next(value for value in self.values if value.handle == handle)

@@ -5,7 +5,7 @@ Exit status as grep has it: 0 something was found, 1 nothing, 2 an error (raised
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from edgeslm.errors import InputError
 if TYPE_CHECKING:
     from edgeslm.answer.answer import Answer
     from edgeslm.answer.progress import Progress
+    from edgeslm.ask.readings import Reading
     from edgeslm.logs import LogSet
 
 LONGEST_QUESTION = 2000  # characters
@@ -56,6 +57,7 @@ def _with_options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
 @_with_options(*_shared)
 @click.option("--now", metavar="ISO", help="The time that 'last hour' counts back from, on the log's own clock.")
 @click.option("--model", metavar="GGUF", help="Ask with this causal GGUF instead of the model that ships.")
+@click.option("--yes", is_flag=True, help="Never ask which reading is meant: take the likeliest.")
 @click.argument("question")
 @click.argument("files", nargs=-1, metavar="[FILE]…")
 def ask(
@@ -68,12 +70,13 @@ def ask(
     only_sql: bool,
     threads: int | None,
     time_limit: float,
+    yes: bool,
 ) -> None:
     """Ask a log a QUESTION in plain words.
 
     FILE is a log, plain or compressed (gzip, zstd); several are read as one; without any, the log comes from standard
-    input. Prints the answer, the SQL that found it and lines that prove it. Exit status: 0 found, 1 nothing found,
-    2 error.
+    input. Prints the answer, the SQL that found it and lines that prove it. Where the model is not sure what is meant,
+    it says so and, on a terminal, lets you choose among its readings. Exit status: 0 found, 1 nothing found, 2 error.
 
     In CSV, control characters of the log are visible escapes and all else is exact: a cell may start with '=', so
     import it into a spreadsheet as text. JSON holds every value exactly.
@@ -88,14 +91,22 @@ def ask(
         progress.update("understanding the question")
         model_path = Path(model) if model is not None else None
         plan = plan_question(question, log, model_path=model_path, now=moment, threads=threads)
+        reading, chosen = plan.reading, False
+        if plan.others and output == "text" and not only_sql and not yes and may_ask(files):
+            with progress.paused():
+                reading, chosen = choose_reading([plan.reading, *plan.others]), True
         query = Query(
-            sql=plan.sql,
+            sql=reading.sql,
             question=question,
             model=plan.model_name,
-            subject=plan.subject,
+            subject=reading.subject,
             now=plan.now,
             now_source=plan.now_source,
-            evidence_where=plan.evidence_where,
+            evidence_where=reading.evidence_where,
+            confidence=reading.confidence,
+            sure=None if chosen else plan.sure,
+            readings=() if chosen else tuple((one.words, one.sql) for one in plan.others),
+            unmatched=plan.unmatched,
             timing_ms=dict(plan.timing_ms),
         )
         return (
@@ -140,6 +151,22 @@ def sql(
         )
 
     _run(work, files, output, year, threads)
+
+
+def may_ask(files: tuple[str, ...]) -> bool:
+    """Whether a person sits at the terminal and the log does not come from there."""
+    return bool(files) and "-" not in files and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def choose_reading(readings: Sequence["Reading"]) -> "Reading":
+    """Let the person choose; the likeliest comes first and is taken on Enter."""
+    from edgeslm.answer.terminal import safe
+
+    click.echo("I am not sure what you mean:", err=True)
+    for number, reading in enumerate(readings, 1):
+        click.echo(f"  {number}  {safe(reading.words)}", err=True)
+    number = click.prompt("Which one", type=click.IntRange(1, len(readings)), default=1, err=True)
+    return readings[number - 1]
 
 
 def check_question(question: str) -> None:

@@ -26,6 +26,11 @@ _NUMBER = re.compile(
     r"|(?<![\w.])\d+(?:\.\d+)?(?=(?:ms|s|mb|kb|gb|%)\b)|\b[a-z]+\b",
     re.I,
 )
+_COMPARED = re.compile(  # what stands before a number that values are compared with
+    r"(?:[<>]=?|\b(?:than|over|above|below|under|exceed(?:s|ed|ing)?|beyond|past|least|most|up to|reach(?:es|ed|ing)?"
+    r"|greater or equal to|topp(?:ed|ing)))\s*$",
+    re.I,
+)
 _LONGEST_NUMBER = 15  # digits; more fit no column of numbers
 
 
@@ -108,7 +113,7 @@ def _digits_at(
 ) -> ValueHandle | None:
     """A number that the log holds, or a status code; other numbers are N-handles."""
     columns = {name: value for name, value in columns.items() if not (len(raw) < 3 and name == "pid")}
-    if _after_rank_word(text, at[0]) or (len(raw) < 3 and not columns):
+    if _after_rank_word(text, at[0]) or _COMPARED.search(text[: at[0]]) or (len(raw) < 3 and not columns):
         return None
     status = len(raw) == 3 and raw.isascii() and 100 <= int(raw) <= 599
     if not columns and not _is_held(raw, profile) and not (status and "status" in _number_names(profile)):

@@ -78,6 +78,7 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
     slots = _name_slots(shapes, spoken[:MAX_FIELDS], profile)
     _bind_slot_values(values, slots)
     coverage = ranked[0].coverage if ranked else 0.0
+    unmatched = _unmatched(content_words(named), values, ranked, spoken)
     values = _number_values(values, rest, ranked, coverage)
     marks = [_Mark(span.at, True, [f"T{number}"]) for number, span in enumerate(times, 1)]
     marks += [_Mark(at, True, [handle]) for handle, (at, _) in numbers.items()]
@@ -93,6 +94,7 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
         numbers={handle: text for handle, (_, text) in numbers.items()},
         has_levels=profile.has_levels,
         coverage=coverage,
+        unmatched=unmatched,
     )
 
 
@@ -189,12 +191,7 @@ def _unlinked_phrase(text: str, matched: set[str], coverage: float) -> tuple[int
         for found in re.finditer(r"\S+", text)
     ]
 
-    def says_something(word: str) -> bool:
-        if len(word) < 2 or not word[0].isalpha() or word in stop_words() or word in matched:
-            return False
-        return word not in _GENERIC and word not in filler_words() and not column_stems() & set(stems(word))
-
-    content = [number for number, (_, _, word) in enumerate(tokens) if says_something(word)]
+    content = [number for number, (_, _, word) in enumerate(tokens) if word not in matched and _says_something(word)]
     if not content:
         return None
     first = last = content[0]
@@ -211,6 +208,24 @@ def _unlinked_phrase(text: str, matched: set[str], coverage: float) -> tuple[int
     start, _ = strip_edges(text, tokens[first][0], tokens[first][1])
     _, end = strip_edges(text, tokens[last][0], tokens[last][1])
     return (start, end) if end - start >= 3 else None
+
+
+def _says_something(word: str) -> bool:
+    """The word may name something in a log; it is no word of asking and names no column."""
+    if len(word) < 2 or not word[0].isalpha() or word in stop_words():
+        return False
+    return word not in _GENERIC and word not in filler_words() and not column_stems() & set(stems(word))
+
+
+def _unmatched(
+    words: Sequence[str], values: Sequence[ValueHandle], ranked: Sequence[RankedShape], fields: Sequence[Field]
+) -> tuple[str, ...]:
+    """The words that say something and were found nowhere: in no shape, value, level or field."""
+    met = {word for one in ranked for word in one.matched}
+    met |= {word for value in values if value.columns or not value.plain for word in content_words(value.text)}
+    named = {stem for one in fields for word in one.words for stem in stems(word)}
+    open_words = (word for word in words if word not in met and _says_something(word))
+    return tuple(dict.fromkeys(word for word in open_words if named.isdisjoint(stems(word))))
 
 
 def _annotate(question: str, marks: Sequence[_Mark]) -> str:

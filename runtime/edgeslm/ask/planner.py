@@ -3,7 +3,6 @@
 The model decides what the question means; everything before it only offers, everything after it only writes out.
 """
 
-import math
 import re
 import time
 from dataclasses import dataclass, field
@@ -12,11 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeslm.ask.candidates import Candidates
-from edgeslm.ask.expand import expand
 from edgeslm.ask.grammar import build_grammar
 from edgeslm.ask.link import link
 from edgeslm.ask.profile import ColumnInfo, Profile, build_profile
-from edgeslm.ask.prompt import FINETUNE_NAME, chat_prompt, compact_prompt
+from edgeslm.ask.readings import LONGEST_SQL, SURE_KEY, Reading, make_prompt, other_readings, probability, read
 from edgeslm.ask.times import find_times
 from edgeslm.engine import Model
 from edgeslm.errors import PlanError
@@ -26,29 +24,27 @@ if TYPE_CHECKING:
     from edgeslm.logs import LogSet
 
 STALE = timedelta(days=1)
-_LONGEST_SQL = 200
 _FALLBACK_NOW = datetime(2000, 1, 1)
-_WHERE = re.compile(r" WHERE (.+?)(?= GROUP BY | ORDER BY | LIMIT | HAVING |\)$|$)")
-_FILTERS = re.compile(r"FILTER \(WHERE (.+?)\)(?: /|\) -|\)| FROM|$)")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A query for a question, and how sure the model was: confidence is the probability of the SQL's text, 0 to 1.
+    """A question as it was read, and how else it could be read.
 
     now_source: where the time came from that relative times count back from: "given", "clock", "log end", or "" when
-    the question has none. evidence_where: the condition of lines that prove the answer; None for any line.
+    the question has none. sure: whether the reading is as probable as the model's own measured threshold; None where
+    the model states none. others: further readings, only where it is not sure. unmatched: the words of the question
+    that nothing in the log speaks of, only where it is not sure.
     """
 
-    sql: str
-    handle_sql: str
+    reading: Reading
     question: str
     now: datetime | None
     now_source: str
-    confidence: float
     model_name: str
-    evidence_where: str | None
-    subject: str
+    sure: bool | None = None
+    others: tuple[Reading, ...] = ()
+    unmatched: tuple[str, ...] = ()
     timing_ms: dict[str, float] = field(default_factory=dict)
 
 
@@ -63,20 +59,22 @@ def plan_question(
     linked = time.perf_counter()
     with Model(model_path or default_model(), threads=threads) as model:
         loaded = time.perf_counter()
-        handle_sql, confidence = write_sql(model, candidates)
+        first = read(*write_sql(model, candidates), candidates)
+        least = sure_above(model)
+        sure = None if least is None else first.confidence >= least
+        others = other_readings(model, first, candidates) if sure is False else []
         name = model.name
     done = time.perf_counter()
     relative = any(span.relative for span in candidates.times.values())
     return Plan(
-        sql=expand(handle_sql, candidates),
-        handle_sql=handle_sql,
+        reading=first,
         question=question,
         now=moment if relative else None,
         now_source=source if relative else "",
-        confidence=confidence,
         model_name=name,
-        evidence_where=_evidence(handle_sql, candidates),
-        subject=_subject(handle_sql, candidates),
+        sure=sure,
+        others=tuple(others),
+        unmatched=candidates.unmatched if sure is False else (),
         timing_ms={
             "link": (linked - started) * 1e3,
             "load": (loaded - linked) * 1e3,
@@ -92,13 +90,18 @@ def profile_logs(logs: "LogSet", question: str = "") -> Profile:
     return build_profile(logs.sample, columns, time_range=logs.time_range() if timed else None)
 
 
+def sure_above(model: Model) -> float | None:
+    """The probability from which on this model's plans count as sure, as measured when it was made; None if unknown."""
+    try:
+        return float(model.metadata[SURE_KEY])
+    except (KeyError, ValueError):
+        return None
+
+
 def write_sql(model: Model, candidates: Candidates) -> tuple[str, float]:
     """The query over handles that the model writes under the grammar, and the probability it gave it."""
-    if model.metadata.get("general.finetune") == FINETUNE_NAME:
-        prompt = compact_prompt(candidates)
-    else:
-        prompt = model.chat_prompt(*chat_prompt(candidates))
-    done = model.complete(prompt, grammar=build_grammar(candidates), max_tokens=_LONGEST_SQL)
+    prompt, grammar = make_prompt(model, candidates), build_grammar(candidates)
+    done = model.complete(prompt, grammar=grammar, max_tokens=LONGEST_SQL)
     text = done.text.strip()
     if not done.finished or not text.startswith("SELECT"):
         raise PlanError(
@@ -106,7 +109,7 @@ def write_sql(model: Model, candidates: Candidates) -> tuple[str, float]:
             reason=f"it stopped after {done.completion_tokens} tokens",
             hint="ask in other words, or write the SQL yourself with `edgeslm sql`",
         )
-    return text, math.exp(min(0.0, sum(done.logprobs)))
+    return text, probability(done.logprobs)
 
 
 def _resolve_now(question: str, logs: "LogSet", now: datetime | None) -> tuple[datetime, str]:
@@ -122,46 +125,3 @@ def _resolve_now(question: str, logs: "LogSet", now: datetime | None) -> tuple[d
     if span is not None and clock - span[1] > STALE:
         return span[1], "log end"
     return clock, "clock"
-
-
-def _evidence(handle_sql: str, candidates: Candidates) -> str | None:
-    """The condition that the lines behind a result meet, written out; None where every line counts."""
-    filters = _FILTERS.findall(handle_sql)
-    where = _WHERE.search(re.sub(r"FILTER \(WHERE .+?\)(?= /|\) -|\) FROM| FROM)", "", handle_sql))
-    parts = []
-    if filters:
-        parts.append("(" + " OR ".join(f"({one})" for one in filters) + ")")
-    if where:
-        parts.append(where[1])
-    return expand(" AND ".join(parts), candidates) if parts else None
-
-
-def _subject(handle_sql: str, candidates: Candidates) -> str:
-    """What the matching lines are, for the answer's sentence: `ERROR lines from sshd with 'Failed password'`."""
-    filters = re.search(r"100\.0 \* count\(\*\) FILTER \(WHERE (.+?)\) /", handle_sql)
-    where = filters or _WHERE.search(handle_sql)
-    if not where or " OR " in where[1]:
-        return ""
-    before, after = "", []
-    for condition in where[1].split(" AND "):
-        words = condition.split(" ")
-        handle = words[-1]
-        if condition.startswith("message ") and handle in {shape.handle for shape in candidates.shapes}:
-            text = " … ".join(candidates.shape(handle).fragment.pieces)
-            after.append(f"{'without' if 'NOT' in words else 'with'} '{text}'")
-        elif condition.startswith("line "):
-            after.append(f"{'without' if 'NOT' in words else 'with'} '{candidates.value(handle).text}'")
-        elif words[0] == "level" and words[1] == "=":
-            before = f"{candidates.value(handle).columns['level']} "
-        elif handle.startswith("V") and words[0] in ("app", "component", "ip", "host") and words[1] == "=":
-            after.append(f"{'on' if words[0] == 'host' else 'from'} {candidates.value(handle).columns[words[0]]}")
-        elif handle.startswith("V") and not words[0].startswith("A"):
-            after.append(f"with {words[0]} {words[1]} {candidates.value(handle).columns.get(words[0], '')}")
-        elif handle.startswith("T"):
-            text = candidates.times[handle].text
-            after.append(f"in {text}" if text[0].isdigit() else text)
-        elif condition.endswith("IS NOT NULL"):
-            continue
-        else:
-            return ""
-    return f"{before}lines {' '.join(after)}".strip()

@@ -1,0 +1,159 @@
+"""A reading of a question: one query the model may have meant, in SQL and in words, and how sure the model was of it.
+
+The model's first reading is answered; where it was not sure, others that it also thought of can be shown. This module
+writes out and names what a query over handles says; it refuses to judge which reading is right.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from edgeslm.ask.candidates import Candidates
+from edgeslm.ask.expand import expand
+from edgeslm.ask.grammar import build_grammar
+from edgeslm.ask.prompt import FINETUNE_NAME, chat_prompt, compact_prompt
+from edgeslm.engine import Model
+
+SURE_KEY = "edgeslm.planner.sure_above"  # GGUF metadata: a plan of at least this probability counts as sure
+LONGEST_SQL = 200  # tokens
+MOST_READINGS = 3
+_DRAWS, _TEMPERATURE = 8, 1.0
+_WHERE = re.compile(r" WHERE (.+?)(?= GROUP BY | ORDER BY | LIMIT | HAVING |\)$|$)")
+_FILTERS = re.compile(r"FILTER \(WHERE (.+?)\)(?: /|\) -|\)| FROM|$)")
+_FORMS = [  # what a query asks for, by its form; {0} is its first column, {1} its second
+    (r"SELECT count\(\*\) FROM", "how many {subject}"),
+    (r"SELECT count\(DISTINCT (\w+)\)", "how many different {0} in {subject}"),
+    (r"SELECT DISTINCT (\w+) FROM", "each different {0} in {subject}"),
+    (r"SELECT line_no, line .*ORDER BY ts DESC", "the last {subject}"),
+    (r"SELECT line_no, line .*ORDER BY ts", "the first {subject}"),
+    (r"SELECT line_no, line", "the {subject} themselves"),
+    (r"SELECT min\(ts\)", "the time of the first of {subject}"),
+    (r"SELECT max\(ts\)", "the time of the last of {subject}"),
+    (r"SELECT (\w+), count\(DISTINCT (\w+)\)", "each {0} with its number of different {1} in {subject}"),
+    (r"SELECT (\w+), count\(\*\)", "each {0} with its number of {subject}"),
+    (r"SELECT date_trunc\('(\w+)'", "{subject} per {0}"),
+    (r"SELECT (avg|max|min|sum|median)\((\w+)\)", "the {0} of {1} in {subject}"),
+    (r"SELECT (\w+), (?:avg|max|min|sum|median)\((\w+)\)", "each {0} with its {1} in {subject}"),
+    (r"SELECT (\w+), (\w+) FROM", "{0} and {1} of {subject}, ordered by {1}"),
+    (r"SELECT (\w+) FROM .*ORDER BY ts DESC", "the last {0} in {subject}"),
+    (r"SELECT (\w+) FROM", "the first {0} in {subject}"),
+    (r"SELECT 100\.0", "the share of {subject}, in percent"),
+    (r"SELECT max\(gap\)", "the longest time without {subject}"),
+    (r"SELECT epoch\(max", "the time from the first to the last of {subject}"),
+    (r"SELECT epoch\(min", "the time between two events in {subject}"),
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One query: its SQL, how sure the model was (the probability of its text, 0 to 1), and what it asks in words.
+
+    evidence_where: the condition of lines that prove an answer; None for any line. subject: the lines it is about.
+    """
+
+    sql: str
+    handle_sql: str
+    confidence: float
+    evidence_where: str | None
+    subject: str
+    words: str
+
+
+def read(handle_sql: str, confidence: float, candidates: Candidates) -> Reading:
+    """A query over handles, written out."""
+    return Reading(
+        sql=expand(handle_sql, candidates),
+        handle_sql=handle_sql,
+        confidence=confidence,
+        evidence_where=_evidence(handle_sql, candidates),
+        subject=_subject(handle_sql, candidates),
+        words=_words(handle_sql, candidates),
+    )
+
+
+def probability(logprobs: list[float]) -> float:
+    """How likely a text was to the model: the product of its tokens' probabilities."""
+    return math.exp(min(0.0, sum(logprobs)))
+
+
+def make_prompt(model: Model, candidates: Candidates) -> str:
+    """The compact prompt for a model that was trained on it, the chat prompt for any other."""
+    if model.metadata.get("general.finetune") == FINETUNE_NAME:
+        return compact_prompt(candidates)
+    return model.chat_prompt(*chat_prompt(candidates))
+
+
+def other_readings(
+    model: Model, first: Reading, candidates: Candidates, *, most: int = MOST_READINGS - 1
+) -> list[Reading]:
+    """What else the model may have meant, likeliest first: drawn with fixed seeds, each query once, without `first`."""
+    prompt, grammar = make_prompt(model, candidates), build_grammar(candidates)
+    drawn = {text: sure for text, sure in _draw(model, prompt, grammar) if text != first.handle_sql}
+    others = [read(text, sure, candidates) for text, sure in sorted(drawn.items(), key=lambda one: -one[1])]
+    unlike = {one.sql: one for one in reversed(others) if one.sql != first.sql}
+    return sorted(unlike.values(), key=lambda one: -one.confidence)[:most]
+
+
+def _draw(model: Model, prompt: str, grammar: str) -> Iterator[tuple[str, float]]:
+    for seed in range(_DRAWS):
+        done = model.complete(prompt, grammar=grammar, max_tokens=LONGEST_SQL, temperature=_TEMPERATURE, seed=seed)
+        if done.finished and done.text.strip().startswith("SELECT"):
+            yield done.text.strip(), probability(done.logprobs)
+
+
+def _words(handle_sql: str, candidates: Candidates) -> str:
+    """What a query asks, in a few words of plain English; its SQL over handles where the form is not known."""
+    subject = _subject(handle_sql, candidates) or "the matching lines"
+    for pattern, text in _FORMS:
+        if found := re.match(pattern, handle_sql):
+            named = [_column(name, candidates) for name in found.groups()]
+            return text.format(*named, subject=subject).replace("the the ", "the ")
+    return handle_sql
+
+
+def _column(name: str, candidates: Candidates) -> str:
+    return candidates.slot(name).name if re.fullmatch(r"A\d+", name) else name
+
+
+def _evidence(handle_sql: str, candidates: Candidates) -> str | None:
+    """The condition that the lines behind a result meet, written out; None where every line counts."""
+    filters = _FILTERS.findall(handle_sql)
+    where = _WHERE.search(re.sub(r"FILTER \(WHERE .+?\)(?= /|\) -|\) FROM| FROM)", "", handle_sql))
+    parts = []
+    if filters:
+        parts.append("(" + " OR ".join(f"({one})" for one in filters) + ")")
+    if where:
+        parts.append(where[1])
+    return expand(" AND ".join(parts), candidates) if parts else None
+
+
+def _subject(handle_sql: str, candidates: Candidates) -> str:
+    """What the matching lines are, for the answer's sentence: `ERROR lines from sshd with 'Failed password'`."""
+    filters = re.search(r"100\.0 \* count\(\*\) FILTER \(WHERE (.+?)\) /", handle_sql)
+    where = filters or _WHERE.search(handle_sql)
+    if not where or " OR " in where[1]:
+        return ""
+    before, after = "", []
+    for condition in where[1].split(" AND "):
+        words = condition.split(" ")
+        handle = words[-1]
+        if condition.startswith("message ") and handle in {shape.handle for shape in candidates.shapes}:
+            text = " … ".join(candidates.shape(handle).fragment.pieces)
+            after.append(f"{'without' if 'NOT' in words else 'with'} '{text}'")
+        elif condition.startswith("line "):
+            after.append(f"{'without' if 'NOT' in words else 'with'} '{candidates.value(handle).text}'")
+        elif words[0] == "level" and words[1] == "=":
+            before = f"{candidates.value(handle).columns['level']} "
+        elif handle.startswith("V") and words[0] in ("app", "component", "ip", "host") and words[1] == "=":
+            after.append(f"{'on' if words[0] == 'host' else 'from'} {candidates.value(handle).columns[words[0]]}")
+        elif handle.startswith("V") and not words[0].startswith("A"):
+            after.append(f"with {words[0]} {words[1]} {candidates.value(handle).columns.get(words[0], '')}")
+        elif handle.startswith("T"):
+            text = candidates.times[handle].text
+            after.append(f"in {text}" if text[0].isdigit() else text)
+        elif condition.endswith("IS NOT NULL"):
+            continue
+        else:
+            return ""
+    return f"{before}lines {' '.join(after)}".strip()
