@@ -181,7 +181,17 @@ def parse(table: Mapping[str, Any], name: str, wrong: list[str]) -> Recipe | Non
     if source is None or output is None:
         return None
     made = made or [Variant(name, tuple(step.name for step in known))]
-    return Recipe(name, source, output, **texts, steps=tuple(known), variants=tuple(made), accept=accept)
+    return Recipe(
+        name,
+        source,
+        output,
+        calibration=texts["calibration"],
+        training=texts["training"],
+        evaluation=texts["evaluation"],
+        steps=tuple(known),
+        variants=tuple(made),
+        accept=accept,
+    )
 
 
 def _types(output: Output) -> list[str]:

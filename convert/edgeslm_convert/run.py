@@ -24,10 +24,11 @@ from edgeslm_convert.plan import Plan
 from edgeslm_convert.recipe import Accept, Step, Texts, Variant
 from edgeslm_convert.shape import ModelShape
 from edgeslm_convert.texts import digest, read_texts, token_sequences
-from edgeslm_convert.workshop import Result, Workshop
+from edgeslm_convert.workshop import Result, Workshop, digest_of
 
 Say = Callable[[str], None]
 SECTIONS = ("calibration", "training", "evaluation")
+_LONGEST_LIST = 64
 _TIMES = ("minutes", "seconds")  # of a report: never twice the same
 
 
@@ -94,7 +95,7 @@ class _Conversion:
             step = self.recipe.step(name)
             made = self._step(step, number, of, variant, before, folder, kept)
             before, folder, kept = made.digest, made.folder, dict(made.report["kept"])
-            reports.append({"name": name, "kind": step.kind, "report": _timeless(made.report["report"])})
+            reports.append({"name": name, "kind": step.kind, "report": _for_manifest(made.report["report"])})
         return {"steps": reports, **self._files(variant, before, folder)}
 
     def _step(
@@ -108,7 +109,7 @@ class _Conversion:
         kept: Mapping[str, Any],
     ) -> Result:
         kind = step_kinds.kind(step.kind)
-        sections = kind.texts(step.settings)
+        sections = [*kind.texts(step.settings), *kind.also]
         depends = {"before": before, "kind": step.kind, "settings": asdict(step.settings)}
 
         def make(beside: Path, scratch: Path) -> dict[str, Any]:
@@ -316,10 +317,12 @@ def _place(made: Path, out: Path) -> None:
             shutil.copyfile(made, beside)
 
 
-def _timeless(report: Any) -> Any:
-    """A report without how long it took, so that two runs write the same manifest."""
+def _for_manifest(report: Any) -> Any:
+    """A report without how long it took, so that two runs write the same, and with long lists as their hash."""
     if isinstance(report, Mapping):
-        return {key: _timeless(value) for key, value in report.items() if key not in _TIMES}
+        return {key: _for_manifest(value) for key, value in report.items() if key not in _TIMES}
     if isinstance(report, Sequence) and not isinstance(report, str):
-        return [_timeless(item) for item in report]
+        if len(report) > _LONGEST_LIST:
+            return {"entries": len(report), "sha256": digest_of(report)}
+        return [_for_manifest(item) for item in report]
     return report

@@ -3,24 +3,32 @@
 `python run_converter.py SCRIPT PRE_TOKENIZER ARGUMENT...` (PRE_TOKENIZER may be empty) is what `gguf.to_gguf` starts.
 It imports nothing of ours, so that the converter finds its own modules and its own gguf package first.
 
-Three things are put right:
+Four things are put right:
 - The converter knows a BPE pre-tokenizer by a hash over the whole vocabulary; one that was pruned or is new it refuses.
 - Where a SentencePiece tokenizer is there as tokenizer.json only, it gives every token the same score, and llama.cpp,
   which merges by score, then reads text as other tokens than transformers does. The scores are the ranks of the merges.
 - GPTBigCode and Phi get a feed-forward length of four times their width, whatever config.json says.
+- A Llama whose layers were pruned to FFNs of different widths (`ffn_widths` in config.json, the narrower ones filled up
+  with zeros) becomes llama.cpp's `deci`, which is Llama with widths layer by layer, without what only filled up.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import runpy
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 _NEVER_MERGED = -1e6
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 # Model types whose feed-forward length the converter assumes -> the key in config.json that holds it.
 _ASSUMED_LENGTH = {"gpt_bigcode": "n_inner", "phi": "intermediate_size"}
+_FFN_ROWS = ("mlp.gate_proj.weight", "mlp.up_proj.weight", "mlp.gate_proj.bias", "mlp.up_proj.bias")
 
 
 def prepare(script: str) -> None:
@@ -47,15 +55,43 @@ def run(script: str, pre_tokenizer: str, arguments: list[str]) -> None:
     if length:
         gguf.GGUFWriter.add_feed_forward_length = lambda self, assumed: own_length(self, length)
     try:
-        runpy.run_path(script, run_name="__main__")
+        with layer_widths(length) if isinstance(length, list) else nullcontext():
+            runpy.run_path(script, run_name="__main__")
     finally:
         TextModel.get_vocab_base_pre = own
         gguf.GGUFWriter.add_feed_forward_length = own_length
 
 
-def feed_forward_length(model: Path) -> int | None:
-    """The length in config.json where the converter would assume another one; None where it reads it itself."""
+@contextmanager
+def layer_widths(widths: list[int]) -> Iterator[None]:
+    """The converter's Llama as `deci`, its FFNs cut to these widths."""
+    import gguf
+    from conversion.llama import LlamaModel  # type: ignore[import-not-found]
+
+    own_arch, own_tensors = LlamaModel.model_arch, LlamaModel.modify_tensors
+
+    def cut(self: Any, data: Any, name: str, layer: int | None) -> Any:
+        if layer is not None and name.endswith(_FFN_ROWS):
+            data = data[: widths[layer]]
+        elif layer is not None and name.endswith("mlp.down_proj.weight"):
+            data = data[:, : widths[layer]]
+        return own_tensors(self, data, name, layer)
+
+    LlamaModel.model_arch, LlamaModel.modify_tensors = gguf.MODEL_ARCH.DECI, cut
+    try:
+        yield
+    finally:
+        LlamaModel.model_arch, LlamaModel.modify_tensors = own_arch, own_tensors
+
+
+def feed_forward_length(model: Path) -> int | list[int] | None:
+    """The length in config.json where the converter would assume another one; None where it reads it itself.
+
+    A list where layers differ.
+    """
     config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    if config.get("ffn_widths"):
+        return [int(width) for width in config["ffn_widths"]]
     return config.get(_ASSUMED_LENGTH.get(config.get("model_type"), ""))
 
 
@@ -78,6 +114,13 @@ def _token_score(vocabulary: Any, token_id: int) -> float:
     return scores.get(token_id, _NEVER_MERGED)
 
 
+def end_with_parent() -> None:
+    """Ask Linux to end this process when the one that started it is killed: it would write where a rerun writes."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 if __name__ == "__main__":
+    end_with_parent()
     prepare(sys.argv[1])
     run(sys.argv[1], sys.argv[2], sys.argv[3:])

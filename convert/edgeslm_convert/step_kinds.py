@@ -20,6 +20,9 @@ KINDS = {
     "prune_depth": "edgeslm_convert.steps_prune:PRUNE_DEPTH",
     "prune_width": "edgeslm_convert.steps_prune:PRUNE_WIDTH",
     "prune_vocab": "edgeslm_convert.steps_prune:PRUNE_VOCAB",
+    "distill": "edgeslm_convert.steps_recover:DISTILL",
+    "distill_encoder": "edgeslm_convert.steps_recover:DISTILL_ENCODER",
+    "finetune": "edgeslm_convert.steps_recover:FINETUNE",
     "zeroed": "edgeslm_convert.steps_prune:ZEROED",
 }
 
@@ -41,13 +44,17 @@ class Work:
 
 @dataclass(frozen=True)
 class StepKind:
-    """One kind. `run` writes the folder work.out, may change work.kept and returns a report of plain values."""
+    """One kind. `run` writes the folder work.out, may change work.kept and returns a report of plain values.
+
+    texts: the sections that the settings need; also: those that are read where the recipe has them.
+    """
 
     settings: Any  # a frozen dataclass
     check: Callable[[ModelShape, Any], list[str]]
     after: Callable[[ModelShape, Any], ModelShape]
     run: Callable[[Work], Mapping[str, Any]]
     texts: Callable[[Any], Sequence[str]] = lambda settings: ()
+    also: Sequence[str] = ()
 
 
 @functools.cache

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeslm.errors import EdgeSlmError
+from edgeslm.errors import EdgeSlmError, InputError
 from edgeslm_convert.place import into_place, remove
 
 _RECORD = "record.json"
+_LOCK = ".lock"
 _SCRATCH = ".going-on"
 _SHOWN = 12  # characters of a hash in a folder's name
 
@@ -35,10 +36,11 @@ class Workshop:
     """Results below one folder."""
 
     def __init__(self, folder: Path, root: Mapping[str, Any]) -> None:
-        """root: what every result depends on."""
+        """root: what every result depends on. Raises InputError while another process works in this folder."""
         self.folder = folder
         self._root = root
-        self._used: set[str] = set()
+        self._used: set[str] = {_LOCK}
+        self._lock = _locked(folder / _LOCK)
 
     def result(
         self,
@@ -75,6 +77,28 @@ class Workshop:
         for path in self.folder.iterdir():
             if path.name not in self._used:
                 remove(path)
+
+
+def _locked(path: Path) -> Any:
+    """A lock that the system gives back when this process ends, however it ends."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
+    except OSError as error:
+        raise InputError(f"cannot write in {path.parent}", reason=error.strerror or str(error)) from error
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(
+            f"cannot work in {path.parent}",
+            reason="another run is at work there",
+            hint="wait for it, or name another folder with --out",
+        ) from None
+    except (ImportError, OSError):  # no such lock on this system or file system
+        pass
+    return file
 
 
 def digest_of(value: Any) -> str:

@@ -1,0 +1,192 @@
+"""The training steps of a recipe: load, put batches together, train, save. How is the business of `recover/`.
+
+Batches depend on the recipe's texts and the step's seed alone, so that a training that was killed sees what it had not
+seen. Laid out by `steps` a training gives the same weights each time; laid out by `minutes` it cannot.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from edgeslm.errors import InputError
+from edgeslm_convert.checkpoint import load_model, save_model
+from edgeslm_convert.recover import distill, distill_encoder, finetune
+from edgeslm_convert.recover.distill import Kept
+from edgeslm_convert.recover.loop import Batch
+from edgeslm_convert.recover.losses import IGNORED, mean_pooled
+from edgeslm_convert.shape import ModelShape
+from edgeslm_convert.step_kinds import StepKind, Work
+from edgeslm_convert.texts import load_tokenizer
+
+_TRAINING, _EVALUATION = "training", "evaluation"
+_NO_OPENELM = "openelm: transformers has no class for it, and the code that comes with the checkpoint is not run"
+
+
+@dataclass(frozen=True)
+class _Batched:
+    """batch: sequences of a training step."""
+
+    batch: int = 8
+
+    def wrong_batch(self) -> list[str]:
+        return [] if self.batch >= 1 else [f"batch is {self.batch}, at least 1"]
+
+
+@dataclass(frozen=True)
+class DistillStep(_Batched, distill.DistilSettings):
+    """See recover.distill."""
+
+
+@dataclass(frozen=True)
+class FinetuneStep(_Batched, finetune.FinetuneSettings):
+    """See recover.finetune."""
+
+
+@dataclass(frozen=True)
+class EncoderStep(_Batched, distill_encoder.EncoderSettings):
+    """See recover.distill_encoder. A line of the texts is a sentence, of at most `length` tokens."""
+
+    batch: int = 32
+    length: int = 64
+
+
+def _distill(work: Work) -> Mapping[str, Any]:
+    student, teacher = load_model(work.checkpoint), load_model(work.source)
+    report = distill.distil(
+        student, teacher, _batches(work), work.settings, work.scratch, kept=_kept(work), held_out=_held_out(work)
+    )
+    save_model(student.cpu(), work.checkpoint, work.out)
+    return asdict(report)
+
+
+def _finetune(work: Work) -> Mapping[str, Any]:
+    model = load_model(work.checkpoint)
+    report = finetune.finetune(model, _batches(work), work.settings, work.scratch, held_out=_held_out(work))
+    save_model(model.cpu(), work.checkpoint, work.out)
+    shutil.copytree(report.adapter, work.out / "adapter")
+    return {key: value for key, value in asdict(report).items() if key != "adapter"}
+
+
+def _distill_encoder(work: Work) -> Mapping[str, Any]:
+    student, teacher = load_model(work.checkpoint), load_model(work.source)
+    kept = _kept(work)
+    # With fewer tokens words are cut elsewhere: then only whole sentences can be compared.
+    embedded = teacher if kept.tokens is not None else None
+    report = distill_encoder.distil_encoder(
+        student,
+        None if embedded is not None else teacher,
+        _Sentences(work, _TRAINING, embedded),
+        work.settings,
+        work.scratch,
+        kept=Kept(layers=kept.layers, channels=kept.channels) if embedded is None else Kept(),
+        held_out=list(_Sentences(work, _EVALUATION, embedded)(None)) if work.texts(_EVALUATION) else (),
+    )
+    save_model(student.cpu(), work.checkpoint, work.out)
+    return asdict(report)
+
+
+def _kept(work: Work) -> Kept:
+    tokens, channels = work.kept.get("tokens"), work.kept.get("channels")
+    return Kept(
+        tokens=None if tokens is None else torch.tensor(tokens),
+        layers=work.kept.get("layers"),
+        channels=None if channels is None else torch.tensor(channels),
+    )
+
+
+def _batches(work: Work) -> Any:
+    """An epoch's number to its batches of ids and labels, in an order of its own."""
+    sequences = work.sequences(_TRAINING)
+    settings = work.settings
+
+    def epoch(number: int) -> Iterator[Batch]:
+        order = list(range(len(sequences)))
+        random.Random(f"{settings.seed} {number}").shuffle(order)
+        for start in range(0, len(order), settings.batch):
+            yield _padded([sequences[index] for index in order[start : start + settings.batch]])
+
+    return epoch
+
+
+def _held_out(work: Work) -> list[Batch]:
+    if not work.texts(_EVALUATION):
+        return []
+    sequences, size = work.sequences(_EVALUATION), work.settings.batch
+    return [_padded(sequences[start : start + size]) for start in range(0, len(sequences), size)]
+
+
+def _padded(sequences: Sequence[Tensor]) -> Batch:
+    """ids and labels [b, t] of sequences [1, t], filled up on the right with what is not learnt."""
+    longest = max(sequence.shape[1] for sequence in sequences)
+    ids = torch.zeros(len(sequences), longest, dtype=torch.long)
+    labels = torch.full((len(sequences), longest), IGNORED)
+    for row, sequence in enumerate(sequences):
+        ids[row, : sequence.shape[1]] = labels[row, : sequence.shape[1]] = sequence[0]
+    return ids, labels
+
+
+class _Sentences:
+    """Batches of sentences: ids, mask, and where `teacher` is given its embeddings of the same sentences."""
+
+    def __init__(self, work: Work, section: str, teacher: Any | None) -> None:
+        self.settings, self.teacher = work.settings, teacher
+        self.tokenizer = load_tokenizer(work.checkpoint)
+        self.whole_tokenizer = load_tokenizer(work.source)
+        self.lines = list(dict.fromkeys(line.strip() for text in work.texts(section) for line in text.splitlines()))
+        self.lines = [line for line in self.lines if line]
+        if not self.lines:
+            raise InputError(f"the recipe's [{section}] text has no lines")
+
+    def __call__(self, epoch: int | None) -> Iterator[Batch]:
+        """The batches of one epoch; None: in the order of the text."""
+        order = list(self.lines)
+        if epoch is not None:
+            random.Random(f"{self.settings.seed} {epoch}").shuffle(order)
+        for start in range(0, len(order), self.settings.batch):
+            yield self._batch(order[start : start + self.settings.batch])
+
+    def _batch(self, lines: list[str]) -> Batch:
+        ids, mask = self._read(self.tokenizer, lines)
+        if self.teacher is None:
+            return ids, mask
+        whole_ids, whole_mask = self._read(self.whole_tokenizer, lines)
+        with torch.inference_mode():
+            hidden = self.teacher(
+                input_ids=whole_ids.to(self.teacher.device), attention_mask=whole_mask.to(self.teacher.device)
+            ).last_hidden_state.cpu()
+        return ids, mask, mean_pooled(hidden, whole_mask).clone()
+
+    def _read(self, tokenizer: Any, lines: list[str]) -> tuple[Tensor, Tensor]:
+        read = tokenizer(lines, truncation=True, max_length=self.settings.length, padding=True, return_tensors="pt")
+        return read["input_ids"], read["attention_mask"]
+
+
+def _checked(own: Any) -> Any:
+    """The technique's own check, with what the step adds to its settings."""
+
+    def check(shape: ModelShape, settings: Any) -> list[str]:
+        known = [_NO_OPENELM] if shape.architecture == "openelm" else []
+        return known or settings.wrong_batch() + own(shape, settings)
+
+    return check
+
+
+def _unchanged(shape: ModelShape, settings: Any) -> ModelShape:
+    return shape
+
+
+def _reads_training(settings: Any) -> tuple[str, ...]:
+    return (_TRAINING,)
+
+
+_ALL = {"after": _unchanged, "texts": _reads_training, "also": (_EVALUATION,)}
+DISTILL = StepKind(DistillStep, _checked(distill.check), run=_distill, **_ALL)
+FINETUNE = StepKind(FinetuneStep, _checked(finetune.check), run=_finetune, **_ALL)
+DISTILL_ENCODER = StepKind(EncoderStep, _checked(distill_encoder.check), run=_distill_encoder, **_ALL)
