@@ -21,6 +21,7 @@ from edgeslm.errors import EdgeSlmError
 OWN_COMMANDS = {
     "ask": "edgeslm.ask.cli:ask",
     "doctor": "edgeslm.cli:doctor",
+    "generate": "edgeslm.generate.cli:generate",
     "sql": "edgeslm.ask.cli:sql",
 }
 _INTERRUPTED = 130

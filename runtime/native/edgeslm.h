@@ -45,6 +45,66 @@ LLAMA_API llama_token edgeslm_sample_token(
         float                  draw,
         float                * logprob);
 
+// edgeslm_sample_token from the logits after the last decode's batch entry `index` (-1: the last one).
+LLAMA_API llama_token edgeslm_sample_token_at(
+        struct llama_context * ctx,
+        int32_t                index,
+        struct llama_sampler * grammar,
+        float                  temperature,
+        float                  draw,
+        float                * logprob);
+
+// llama_decode of `n_tokens` tokens of sequence 0 from `position` on, with an output for each of the last `n_outputs`.
+// Returns what llama_decode returns: 0 is success.
+LLAMA_API int32_t edgeslm_decode_tokens(
+        struct llama_context * ctx,
+        const llama_token    * tokens,
+        int32_t                n_tokens,
+        int32_t                position,
+        int32_t                n_outputs);
+
+// The most likely next token after each of the last decode's batch entries first .. first + count - 1.
+//   tokens   receives `count` tokens
+//   margins  receives `count` differences between the two highest logits; NULL: not wanted
+// Returns 0, or -2: one of these entries has no output; -3: its logits are not numbers. Then `tokens` is unspecified.
+LLAMA_API int32_t edgeslm_greedy_tokens(
+        struct llama_context * ctx,
+        int32_t                first,
+        int32_t                count,
+        llama_token          * tokens,
+        float                * margins);
+
+// The probability, over the whole vocabulary, of the most likely token after batch entry `index`.
+// Returns it, or -2: no output; -3: the logits are not numbers.
+LLAMA_API float edgeslm_top_probability(struct llama_context * ctx, int32_t index);
+
+// Follows a grammar beside the sampler that enforces it and tells which text the grammar leaves no choice about.
+// NULL if the grammar (GBNF with a rule `root`) is not valid.
+LLAMA_API struct edgeslm_forcer * edgeslm_forcer_init(const struct llama_vocab * vocab, const char * grammar);
+LLAMA_API void edgeslm_forcer_free(struct edgeslm_forcer * forcer);
+
+// Goes on by a token that was chosen. Returns 0, or -1: the grammar does not allow it and the forcer is of no more use.
+LLAMA_API int32_t edgeslm_forcer_accept(struct edgeslm_forcer * forcer, llama_token token);
+
+// Writes the text that must follow (UTF-8, NUL-terminated) and returns its bytes without the NUL; 0: there is a choice.
+// Returns -1 if `size` is short (1024 always suffices). The forcer's state is unchanged.
+LLAMA_API int32_t edgeslm_forcer_text(struct edgeslm_forcer * forcer, char * text, int32_t size);
+
+// Whether the grammar allows nothing more than the end.
+LLAMA_API bool edgeslm_forcer_is_done(struct edgeslm_forcer * forcer);
+
+// Bounds the layers that the context computes from now on: the output norm and the head read layer `layer`.
+// 0 or the model's own number: all layers. Tokens decoded under an exit layer have no usable KV entries above it:
+// take them out of the cache (llama_memory_seq_rm) and decode them again before more layers read them.
+// Returns 0, or
+//   -1  the model has no such layer; nothing was changed
+//   -2  the model cannot leave layers out (recurrent state, encoder-decoder); nothing was changed
+//   -3  the library was built without the patch; nothing was changed
+LLAMA_API int32_t edgeslm_set_exit_layer(struct llama_context * ctx, int32_t layer);
+
+// The exit layer in force, 0 for all layers.
+LLAMA_API int32_t edgeslm_get_exit_layer(const struct llama_context * ctx);
+
 #ifdef __cplusplus
 }
 #endif

@@ -78,7 +78,12 @@ llama_token choose_drawn(llama_sampler * grammar, std::vector<llama_token_data> 
 
 llama_token edgeslm_sample_token(
         llama_context * ctx, llama_sampler * grammar, float temperature, float draw, float * logprob) {
-    const float * logits = llama_get_logits_ith(ctx, -1);
+    return edgeslm_sample_token_at(ctx, -1, grammar, temperature, draw, logprob);
+}
+
+llama_token edgeslm_sample_token_at(
+        llama_context * ctx, int32_t index, llama_sampler * grammar, float temperature, float draw, float * logprob) {
+    const float * logits = llama_get_logits_ith(ctx, index);
     if (!logits) {
         return -2;
     }

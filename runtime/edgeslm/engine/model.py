@@ -22,11 +22,15 @@ from typing import Any
 from edgeslm.engine.adapter import apply_adapter, load_adapter
 from edgeslm.engine.cores import default_threads
 from edgeslm.engine.gguf_file import check_causal, check_header
+from edgeslm.engine.hooks import Hooks
 from edgeslm.engine.library import Library, first_reason, load_library
+from edgeslm.engine.memory import KV_TYPES, Plan
 from edgeslm.errors import ModelError
 
 # Tokens per prefill step: larger gains nothing on small cores and costs buffers.
 _BATCH_TOKENS = 512
+# Tokens that a grammar forces are read in batches of at most this many, each with its logits.
+_FORCED_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -57,12 +61,15 @@ class Model:
         threads: int | None = None,
         reuse_prefix: bool = False,
         adapter: str | Path | None = None,
+        plan: Plan | None = None,
+        outputs: int = _FORCED_AT_ONCE,
     ) -> None:
         """Load `path` with a context of `n_ctx` tokens, at most what it was trained for.
 
         threads: cores to compute with, by default those really available.
         reuse_prefix: keep the beginning that a prompt shares with the prompt before it.
         adapter: GGUF of a LoRA adapter made for this model.
+        plan: how to hold it in memory, instead of n_ctx. outputs: tokens of one batch whose logits may be read.
         Raises ModelError for a file that is missing, damaged, or no causal language model.
         """
         self.path = Path(path)
@@ -72,7 +79,8 @@ class Model:
         check_header(self.path)
         self._library = load_library()
         self._llama = self._library.llama
-        handle = load_weights(self._library, self.path)
+        plan = plan or Plan(n_ctx)
+        handle = load_weights(self._library, self.path, plan.load_mode)
         try:
             self.metadata: dict[str, str] = dict(read_metadata(self._llama, handle))
             check_causal(self.path, self.metadata)
@@ -80,7 +88,7 @@ class Model:
             self._vocab = self._llama.llama_model_get_vocab(handle)
             self.train_context: int = self._llama.llama_model_n_ctx_train(handle)
             lora = load_adapter(self._library, handle, Path(adapter)) if adapter else None
-            context = self._make_context(handle, n_ctx)
+            context = self._make_context(handle, plan, outputs)
             if lora:
                 apply_adapter(self._library, context, lora)
         except BaseException:
@@ -95,6 +103,30 @@ class Model:
     def name(self) -> str:
         """The model's own name, or the file's."""
         return self.metadata.get("general.name") or self.path.stem
+
+    @property
+    def library(self) -> Library:
+        """The library that computes it."""
+        return self._library
+
+    @property
+    def context(self) -> Any:
+        """llama.cpp's context, for `edgeslm.generate`, which decodes by itself."""
+        return self._context
+
+    @property
+    def n_layer(self) -> int:
+        """How many layers it has."""
+        count: int = self._llama.llama_model_n_layer(self._handle)
+        return count
+
+    def hooks(self) -> Hooks:
+        """Batches with a verdict and early exit on this model's context."""
+        return Hooks(self._library, self._context)
+
+    def is_end(self, token: int) -> bool:
+        """Whether the model says with this token that it is done."""
+        return bool(self._llama.llama_vocab_is_eog(self._vocab, token))
 
     def close(self) -> None:
         """Free the model's memory; the object cannot be used afterwards."""
@@ -203,12 +235,13 @@ class Model:
                 hint="name a GGUF that generates text",
             )
 
-    def _make_context(self, handle: Any, n_ctx: int) -> Any:
+    def _make_context(self, handle: Any, plan: Plan, outputs: int) -> Any:
         params = self._llama.llama_context_default_params()
-        params.n_ctx = min(n_ctx, self.train_context) if self.train_context > 0 else n_ctx
+        params.n_ctx = min(plan.n_ctx, self.train_context) if self.train_context > 0 else plan.n_ctx
+        params.type_k = params.type_v = KV_TYPES[plan.kv_type][0]
         params.n_batch = params.n_ubatch = min(_BATCH_TOKENS, params.n_ctx)
-        # Only the last token's logits are read: without this a row per batch token is reserved, n_vocab floats each.
-        params.n_outputs_max = 1
+        # Few tokens' logits are read: without this a row per batch token is reserved, n_vocab floats each.
+        params.n_outputs_max = min(outputs, params.n_batch)
         params.n_threads = params.n_threads_batch = self.threads
         params.no_perf = True
         context = self._library.own.edgeslm_make_context(handle, params)
@@ -311,11 +344,13 @@ class Model:
             size = -length
 
 
-def load_weights(library: Library, path: Path) -> Any:
-    """The model's handle, its weights read into memory. Raises ModelError with llama.cpp's reason."""
-    params = library.llama.llama_model_default_params()
-    # Read into memory, not mapped: mapped and repacked for the CPU, weights would be held twice.
-    params.load_mode = library.llama.LLAMA_LOAD_MODE_NONE
+def load_weights(library: Library, path: Path, mode: str = "read") -> Any:
+    """The model's handle, its weights read into memory or mapped. Raises ModelError with llama.cpp's reason."""
+    llama = library.llama
+    params = llama.llama_model_default_params()
+    # Mapped and repacked for the CPU, weights would be held twice: they are read, or mapped and not repacked.
+    params.load_mode = llama.LLAMA_LOAD_MODE_MMAP if mode == "map" else llama.LLAMA_LOAD_MODE_NONE
+    params.use_extra_bufts = mode != "map"
     params.n_gpu_layers = 0
     library.take_log()
     handle = library.own.edgeslm_load_model(os.fsencode(path), params)

@@ -1,0 +1,1 @@
+"""Layers that share weights: which to tie, how to tie them in torch, and the GGUF that stores them once."""
