@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import types
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import pytest
 
 import edgeslm.resources
 from edgeslm import cli
+from edgeslm.ask.cli import may_ask
 from edgeslm.ask.planner import Plan
 from edgeslm.ask.readings import Reading
 
@@ -305,6 +307,61 @@ def test_ask_finds_nothing(log: Path, asked: dict[str, Any], capsys: pytest.Capt
     asked["plan"] = told_plan(sql="SELECT count(*) FROM logs WHERE pid = 1", evidence_where="pid = 1")
     assert cli.run(["ask", "anything", str(log)]) == 1
     assert capsys.readouterr().out.startswith("There were no failed passwords.\n")
+
+
+OTHER = Reading("SELECT count(*) FROM logs", "", 0.2, None, "lines", "how many lines")
+
+
+def unsure_plan() -> Plan:
+    return replace(told_plan(), sure=False, others=(OTHER,), unmatched=("warp",))
+
+
+def test_an_answer_that_the_model_is_not_sure_of_says_so_and_names_other_readings(
+    log: Path, asked: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked["plan"] = unsure_plan()
+    assert cli.run(["ask", "anything", str(log)]) == 0
+    text = capsys.readouterr().out
+    assert "nothing in it matches 'warp'" in text
+    assert "Not sure (100%): this is one reading of the question.\n  or: how many lines\n" in text
+    assert cli.run(["ask", "--output", "json", "anything", str(log)]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["confidence"], answer["sure"], answer["unmatched"]) == (1.0, False, ["warp"])
+    assert answer["readings"] == [{"text": "how many lines", "sql": "SELECT count(*) FROM logs"}]
+
+
+@pytest.mark.parametrize(("typed", "rows"), [("2\n", 1), ("\n", 2)])
+def test_a_person_at_a_terminal_chooses_the_reading(
+    typed: str,
+    rows: int,
+    log: Path,
+    asked: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked["plan"] = unsure_plan()
+    monkeypatch.setattr("edgeslm.ask.cli.may_ask", lambda files: True)
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    assert cli.run(["ask", "anything", str(log)]) == 0
+    out, err = capsys.readouterr()
+    assert "  1  told\n  2  how many lines\n" in err
+    assert "Not sure" not in out
+    assert ("SELECT count(*) FROM logs\n" in out) is (rows == 1)
+
+
+def test_yes_takes_the_likeliest_reading_without_asking(
+    log: Path, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked["plan"] = unsure_plan()
+    monkeypatch.setattr("edgeslm.ask.cli.may_ask", lambda files: True)
+    assert cli.run(["ask", "--yes", "anything", str(log)]) == 0
+    assert TOP in capsys.readouterr().out
+
+
+def test_nobody_is_asked_where_no_terminal_is_or_the_log_comes_from_it() -> None:
+    assert not may_ask(("auth.log",))  # pytest's standard input is no terminal
+    assert not may_ask(())
+    assert not may_ask(("-",))
 
 
 def _has_shipped_model() -> bool:

@@ -165,7 +165,7 @@ def test_the_evidence_of_a_share_is_what_was_counted(logs: LogSet, monkeypatch: 
 
 def test_the_evidence_of_a_query_without_conditions_is_any_line(logs: LogSet, monkeypatch: pytest.MonkeyPatch) -> None:
     stub(monkeypatch, "SELECT count(*) FROM logs")
-    assert plan_question("how many lines?", logs, model_path=Path("x"), now=None).evidence_where is None
+    assert plan_question("how many lines?", logs, model_path=Path("x"), now=None).reading.evidence_where is None
 
 
 @pytest.mark.parametrize(

@@ -41,13 +41,22 @@ def as_json(answer: Answer, style: Style | None = None) -> str:
         "lines_unparsed": answer.lines_unparsed,
         "format": answer.format,
         "model": answer.query.model,
-        "confidence": None if answer.query.confidence is None else round(answer.query.confidence, 4),
-        "sure": answer.query.sure,
-        "readings": [{"text": words, "sql": sql} for words, sql in answer.query.readings],
-        "unmatched": list(answer.query.unmatched),
+        **_certainty(answer.query),
         "timing_ms": {step: round(ms, 1) for step, ms in answer.timing_ms.items()},
     }
     return json_safe(json.dumps(document, ensure_ascii=False, allow_nan=False)) + "\n"
+
+
+def _certainty(query: Query) -> dict[str, Any]:
+    """How sure the model was, and what else it thought of; nothing where no model read a question."""
+    if query.confidence is None:
+        return {}
+    return {
+        "confidence": round(query.confidence, 4),
+        "sure": query.sure,
+        "readings": [{"text": words, "sql": sql} for words, sql in query.readings],
+        "unmatched": list(query.unmatched),
+    }
 
 
 def as_csv(answer: Answer, style: Style | None = None) -> str:

@@ -22,12 +22,12 @@ _DRAWS, _TEMPERATURE = 8, 1.0
 _WHERE = re.compile(r" WHERE (.+?)(?= GROUP BY | ORDER BY | LIMIT | HAVING |\)$|$)")
 _FILTERS = re.compile(r"FILTER \(WHERE (.+?)\)(?: /|\) -|\)| FROM|$)")
 _FORMS = [  # what a query asks for, by its form; {0} is its first column, {1} its second
-    (r"SELECT count\(\*\) FROM", "how many {subject}"),
-    (r"SELECT count\(DISTINCT (\w+)\)", "how many different {0} in {subject}"),
+    (r"SELECT count\(\*\) FROM", "the number of {subject}"),
+    (r"SELECT count\(DISTINCT (\w+)\)", "the number of different {0} in {subject}"),
     (r"SELECT DISTINCT (\w+) FROM", "each different {0} in {subject}"),
-    (r"SELECT line_no, line .*ORDER BY ts DESC", "the last {subject}"),
-    (r"SELECT line_no, line .*ORDER BY ts", "the first {subject}"),
-    (r"SELECT line_no, line", "the {subject} themselves"),
+    (r"SELECT line_no, line .*ORDER BY ts DESC", "to see the last of {subject}"),
+    (r"SELECT line_no, line .*ORDER BY ts", "to see the first of {subject}"),
+    (r"SELECT line_no, line", "to see {subject}"),
     (r"SELECT min\(ts\)", "the time of the first of {subject}"),
     (r"SELECT max\(ts\)", "the time of the last of {subject}"),
     (r"SELECT (\w+), count\(DISTINCT (\w+)\)", "each {0} with its number of different {1} in {subject}"),
@@ -104,11 +104,11 @@ def _draw(model: Model, prompt: str, grammar: str) -> Iterator[tuple[str, float]
 
 def _words(handle_sql: str, candidates: Candidates) -> str:
     """What a query asks, in a few words of plain English; its SQL over handles where the form is not known."""
-    subject = _subject(handle_sql, candidates) or "the matching lines"
+    subject = _subject(handle_sql, candidates) or ("the matching lines" if " WHERE " in handle_sql else "all lines")
     for pattern, text in _FORMS:
         if found := re.match(pattern, handle_sql):
             named = [_column(name, candidates) for name in found.groups()]
-            return text.format(*named, subject=subject).replace("the the ", "the ")
+            return text.format(*named, subject=subject)
     return handle_sql
 
 

@@ -1,0 +1,78 @@
+"""Readings: a query over handles in words, and what else a model may have meant."""
+
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from asked_log import make_profile
+from edgeslm.ask.link import link
+from edgeslm.ask.planner import sure_above
+from edgeslm.ask.readings import SURE_KEY, other_readings, probability, read
+
+CANDIDATES = link("how many failed passwords", make_profile(), now=datetime(2024, 5, 3, 12))
+
+
+class Drawer:
+    """Stands for a model: writes the texts it was given, in turn, with a chance for each."""
+
+    def __init__(self, *texts: tuple[str, float], **metadata: str) -> None:
+        self.texts, self.metadata = texts, metadata
+
+    def chat_prompt(self, system: str, user: str) -> str:
+        return system + user
+
+    def complete(self, prompt: str, *, seed: int, **_: Any) -> SimpleNamespace:
+        text, logprob = self.texts[seed % len(self.texts)]
+        return SimpleNamespace(text=text, logprobs=[logprob], finished=not text.endswith("…"))
+
+
+@pytest.mark.parametrize(
+    ("handle_sql", "words"),
+    [
+        ("SELECT count(*) FROM logs WHERE message LIKE S1", "the number of lines with 'Failed password'"),
+        ("SELECT line_no, line FROM logs WHERE message LIKE S1", "to see lines with 'Failed password'"),
+        ("SELECT max(ts) FROM logs WHERE message LIKE S1", "the time of the last of lines with 'Failed password'"),
+        (
+            "SELECT user, count(*) AS count FROM logs WHERE message LIKE S1 AND user IS NOT NULL GROUP BY user "
+            "ORDER BY count DESC",
+            "each user with its number of lines with 'Failed password'",
+        ),
+        (
+            "SELECT date_trunc('hour', ts) AS hour, count(*) AS count FROM logs WHERE message LIKE S1 GROUP BY hour "
+            "ORDER BY hour",
+            "lines with 'Failed password' per hour",
+        ),
+        ("SELECT count(*) FROM logs", "the number of all lines"),
+    ],
+)
+def test_a_query_is_put_into_words(handle_sql: str, words: str) -> None:
+    assert read(handle_sql, 0.5, CANDIDATES).words == words
+
+
+def test_other_readings_come_likeliest_first_each_once_and_without_the_first() -> None:
+    first = read("SELECT count(*) FROM logs WHERE message LIKE S1", 0.6, CANDIDATES)
+    model: Any = Drawer(
+        (first.handle_sql, -0.5),
+        ("SELECT max(ts) FROM logs WHERE message LIKE S1", -2.0),
+        ("SELECT min(ts) FROM logs WHERE message LIKE S1", -1.0),
+        ("SELECT max(ts) FROM logs WHERE message LIKE S1", -2.0),
+        ("SELECT max(ts) FROM logs WHERE …", -0.1),
+        ("SELECT count(*) FROM logs", -3.0),
+    )
+    others = other_readings(model, first, CANDIDATES)
+    assert [one.handle_sql[7:14] for one in others] == ["min(ts)", "max(ts)"]
+    assert others[0].confidence == pytest.approx(probability([-1.0]))
+
+
+@pytest.mark.parametrize(("metadata", "least"), [({SURE_KEY: "0.7"}, 0.7), ({}, None), ({SURE_KEY: "high"}, None)])
+def test_a_model_says_itself_from_when_on_it_is_sure(metadata: dict[str, str], least: float | None) -> None:
+    model: Any = Drawer(**metadata)
+    assert sure_above(model) == least
+
+
+def test_words_that_nothing_in_the_log_matches_are_named() -> None:
+    candidates = link("average warp temperature of failed passwords", make_profile(), now=datetime(2024, 5, 3, 12))
+    assert "warp" in candidates.unmatched
+    assert not {"failed", "passwords"} & set(candidates.unmatched)
