@@ -120,12 +120,22 @@ def test_an_unknown_set_is_refused_naming_the_known(tmp_path: Path) -> None:
         list(sets.load("wikipedia", tmp_path))
 
 
+def test_logs_and_texts_are_loaded_by_name_too(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("one\ntwo\n")
+    for name, source in (("logs", "log"), ("texts", "text")):
+        (record,) = sets.load(name, tmp_path, caps=records.Caps(length=5))
+        assert (record.text, record.meta["source"]) == ("one\nt", source)
+        with pytest.raises(InputError, match="name a file or a folder"):
+            sets.load(name)
+
+
 class Hub(types.ModuleType):
     """Stands in for the package datasets."""
 
     def __init__(self, rows: list[dict[str, Any]], error: Exception | None = None) -> None:
         super().__init__("datasets")
-        self.rows, self.error, self.asked, self.given = rows, error, [], 0
+        self.rows, self.error, self.given = rows, error, 0
+        self.asked: list[Any] = []
 
     def load_dataset(self, *positional: Any, **named: Any) -> Iterator[dict[str, Any]]:
         self.asked.append((positional, named))

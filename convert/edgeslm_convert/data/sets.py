@@ -1,4 +1,4 @@
-"""The four data sets of the reference study, each by hub id or from a local copy, as records.
+"""The four data sets of the reference study, each by hub id or from a local copy, as records; logs and texts likewise.
 
 A set is a function from its row, in the set's own columns, to a record; what a row lacks is told with its place. It
 refuses to know files and networks (`rows`, `hub`) and what prompts are made of records (`prompts`).
@@ -13,6 +13,7 @@ from typing import Any
 
 from edgeslm.errors import InputError
 from edgeslm_convert.data.hub import stream_rows
+from edgeslm_convert.data.plain import read_logs, read_texts
 from edgeslm_convert.data.records import UNCAPPED, Caps, Record, capped
 from edgeslm_convert.data.rows import KEY, read_rows
 
@@ -37,15 +38,19 @@ class DataSet:
 def load(name: str, copy: Path | None = None, *, caps: Caps = UNCAPPED) -> Iterator[Record]:
     """The records of set `name`, from the hub or from a local `copy` (a file, or a folder with its files).
 
+    `logs` and `texts` are names too: plain files, of which `copy` is one or a folder of them.
     Raises InputError for a name that is none of SETS, and for a row that lacks a column, with its place.
     """
+    if name in _PLAIN:
+        if copy is None:
+            raise InputError(f"there are no {name} to read", hint="name a file or a folder")
+        return _PLAIN[name]([copy], caps=caps)
     if name not in SETS:
-        raise InputError(f"there is no data set {name}", hint=f"known are {', '.join(SETS)}")
-    return capped(_records(name, copy), caps)
+        raise InputError(f"there is no data set {name}", hint=f"known are {', '.join([*SETS, *_PLAIN])}")
+    return capped(_records(SETS[name], copy), caps)
 
 
-def _records(name: str, copy: Path | None) -> Iterator[Record]:
-    chosen = SETS[name]
+def _records(chosen: DataSet, copy: Path | None) -> Iterator[Record]:
     if copy is None:
         rows = stream_rows(chosen.hub, config=chosen.config, split=chosen.split, folder=chosen.folder)
     else:
@@ -112,6 +117,7 @@ SETS: dict[str, DataSet] = {
     "scidocs": DataSet("allenai/scirepeval", _scidocs, config="scidocs_view_cite_read", split="evaluation"),
     "the-stack": DataSet("bigcode/the-stack", _stack, folder="data/python"),
 }
+_PLAIN: dict[str, Callable[..., Iterator[Record]]] = {"logs": read_logs, "texts": read_texts}
 
 
 def _text(row: Columns, name: str, *, empty: bool = False) -> str:
