@@ -16,7 +16,7 @@ from typing import Any
 from edgeslm.errors import InputError
 from edgeslm_convert import step_kinds
 from edgeslm_convert.settings import build
-from edgeslm_convert.tensor_types import BASE_TYPES
+from edgeslm_convert.tensor_types import BASE_TYPES, NEED_IMATRIX
 
 _SECTIONS = ("name", "source", "calibration", "training", "evaluation", "step", "variant", "output", "accept")
 _OWN_STEP_KEYS = ("kind", "name")
@@ -268,6 +268,9 @@ def _wrong_output(output: Output, calibration: Texts | None) -> list[str]:
         for kind in output.types
         if kind.lower() not in BASE_TYPES
     ]
+    needing = [kind for kind in output.types if kind.lower() in NEED_IMATRIX]
+    if needing and not output.imatrix:
+        wrong.append(f"[output]: {', '.join(needing)} cannot be made without imatrix = true")
     if output.imatrix and calibration is None:
         wrong.append("[output]: imatrix needs a [calibration] text")
     if output.target_bytes is not None and output.target_bytes < 1:

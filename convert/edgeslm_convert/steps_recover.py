@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -186,7 +186,10 @@ def _reads_training(settings: Any) -> tuple[str, ...]:
     return (_TRAINING,)
 
 
-_ALL = {"after": _unchanged, "texts": _reads_training, "also": (_EVALUATION,)}
-DISTILL = StepKind(DistillStep, _checked(distill.check), run=_distill, **_ALL)
-FINETUNE = StepKind(FinetuneStep, _checked(finetune.check), run=_finetune, **_ALL)
-DISTILL_ENCODER = StepKind(EncoderStep, _checked(distill_encoder.check), run=_distill_encoder, **_ALL)
+def _kind(settings: Any, check: Any, run: Callable[[Work], Mapping[str, Any]]) -> StepKind:
+    return StepKind(settings, _checked(check), _unchanged, run, _reads_training, also=(_EVALUATION,))
+
+
+DISTILL = _kind(DistillStep, distill.check, _distill)
+FINETUNE = _kind(FinetuneStep, finetune.check, _finetune)
+DISTILL_ENCODER = _kind(EncoderStep, distill_encoder.check, _distill_encoder)
