@@ -3,6 +3,8 @@
 `python run_converter.py SCRIPT PRE_TOKENIZER ARGUMENT...` (PRE_TOKENIZER may be empty) is what `gguf.to_gguf` starts.
 It imports nothing of ours, so that the converter finds its own modules and its own gguf package first.
 
+Keys of the metadata file that the converter does not know (none of `general.…`) are written as texts of their own.
+
 Four things are put right:
 - The converter knows a BPE pre-tokenizer by a hash over the whole vocabulary; one that was pruned or is new it refuses.
 - Where a SentencePiece tokenizer is there as tokenizer.json only, it gives every token the same score, and llama.cpp,
@@ -55,11 +57,39 @@ def run(script: str, pre_tokenizer: str, arguments: list[str]) -> None:
     if length:
         gguf.GGUFWriter.add_feed_forward_length = lambda self, assumed: own_length(self, length)
     try:
-        with layer_widths(length) if isinstance(length, list) else nullcontext():
+        widths = layer_widths(length) if isinstance(length, list) else nullcontext()
+        with widths, written_texts(own_metadata(arguments)):
             runpy.run_path(script, run_name="__main__")
     finally:
         TextModel.get_vocab_base_pre = own
         gguf.GGUFWriter.add_feed_forward_length = own_length
+
+
+def own_metadata(arguments: list[str]) -> dict[str, str]:
+    """The keys of the file after --metadata that are not the converter's."""
+    if "--metadata" not in arguments:
+        return {}
+    data = json.loads(Path(arguments[arguments.index("--metadata") + 1]).read_text(encoding="utf-8"))
+    return {key: str(value) for key, value in data.items() if not key.startswith("general.")}
+
+
+@contextmanager
+def written_texts(texts: dict[str, str]) -> Iterator[None]:
+    """The converter's writer, writing these keys too."""
+    import gguf
+
+    own = gguf.GGUFWriter.write_header_to_file
+
+    def write_header(self: Any, *more: Any, **named: Any) -> None:
+        for key, text in texts.items():
+            self.add_string(key, text)
+        own(self, *more, **named)
+
+    gguf.GGUFWriter.write_header_to_file = write_header
+    try:
+        yield
+    finally:
+        gguf.GGUFWriter.write_header_to_file = own
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any
 
 from edgeslm.errors import ModelError
 from edgeslm_convert.pre_tokenizer import PRE_TOKENIZER_KEY
-from edgeslm_convert.prune.pieces import merge_ranks
+from edgeslm_convert.prune.pieces import merge_ranks, tokenizer_json
 
 _SPECIAL = "tokenizer_config.json"
 
@@ -34,10 +34,24 @@ def write_tokenizer(source: Path, target: Path, kept: Sequence[int], *, pre_toke
         (target / "merges.txt").write_text(_merges_text(source / "merges.txt", left), encoding="utf-8")
     if (source / "special_tokens_map.json").is_file():
         shutil.copyfile(source / "special_tokens_map.json", target / "special_tokens_map.json")
-    if pre_tokenizer:
-        path = target / _SPECIAL
-        settings = _json(path.read_bytes()) if path.is_file() else {}
-        path.write_bytes(_bytes({**settings, PRE_TOKENIZER_KEY: pre_tokenizer}))
+    named = _name_specials(source, target, numbers) if (source / "vocab.txt").is_file() else {}
+    recorded = {PRE_TOKENIZER_KEY: pre_tokenizer} if pre_tokenizer else {}
+    settings = _json((target / _SPECIAL).read_bytes()) if (target / _SPECIAL).is_file() else {}
+    (target / _SPECIAL).write_bytes(_bytes({**named, **settings, **recorded}))
+
+
+def _name_specials(source: Path, target: Path, numbers: dict[int, int]) -> dict[str, str]:
+    """[UNK], [CLS] and the like by name, and a tokenizer.json to look their numbers up in, also where there was none.
+
+    Without, llama.cpp takes them to have the numbers of BERT's own vocabulary.
+    """
+    from transformers import AutoTokenizer
+
+    if not (source / "tokenizer.json").is_file():
+        whole = _bytes(tokenizer_json(source))
+        (target / "tokenizer.json").write_bytes(_tokenizer_json(whole, numbers))
+    named = AutoTokenizer.from_pretrained(source, local_files_only=True, trust_remote_code=False).special_tokens_map
+    return {role: str(token) for role, token in named.items() if isinstance(token, str)}
 
 
 def _tokenizer_json(data: bytes, numbers: dict[int, int]) -> bytes:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from edgeslm.errors import ModelError, PlanError
-from edgeslm_convert.pre_tokenizer import find_pre_tokenizer
+from edgeslm_convert.pre_tokenizer import find_pre_tokenizer, recorded_pre_tokenizer
 from edgeslm_convert.prune import anatomy
 from edgeslm_convert.prune.cut import Cut, apply, indices_of
 from edgeslm_convert.prune.pieces import Pieces, read_pieces
@@ -184,7 +184,7 @@ def _pre_tokenizer(folder: Path, pieces: Pieces) -> str:
         return "default"  # llama.cpp has one WordPiece, whatever the name
     if any(piece == "<0x00>" for piece in pieces.ids):
         return ""  # SentencePiece's has none
-    return find_pre_tokenizer(folder)
+    return recorded_pre_tokenizer(folder) or find_pre_tokenizer(folder)
 
 
 def _parameters(model: Any) -> int:
