@@ -89,11 +89,12 @@ def train_planner(
     show_default=True,
     help="Type of the weights.",
 )
-def export_planner(model: Path, tokenizer: Path, out: Path, outtype: str) -> None:
+@click.option("--sure-above", type=click.FloatRange(0, 1), help="Probability from which on its plans count as sure.")
+def export_planner(model: Path, tokenizer: Path, out: Path, outtype: str, sure_above: float | None) -> None:
     """Write the planner's GGUF."""
     from edgeslm_convert.logmodel.export import export_planner as export
 
-    path = export(model, tokenizer, out, outtype=outtype)
+    path = export(model, tokenizer, out, outtype=outtype, sure_above=sure_above)
     click.echo(f"wrote {path}, {path.stat().st_size:,} bytes")
 
 
@@ -106,13 +107,16 @@ def export_planner(model: Path, tokenizer: Path, out: Path, outtype: str) -> Non
 def measure_planner(model: Path | None, logs: int, seed: int, seen: bool, failures: int) -> None:
     """Execution accuracy of a planner on generated questions, by intent."""
     from edgeslm.resources import default_model
-    from edgeslm_convert.logmodel.measure import measure
+    from edgeslm_convert.logmodel.measure import measure, sure_above
 
     report = measure(model or default_model(), logs=logs, seed=seed, holdout=not seen)
     for failure in report.failures[:failures]:
         click.echo(failure)
     for name, (right, of) in sorted(report.tally.items()):
         click.echo(f"{name:20s} {right:4d}/{of:<4d} {right / of:.3f}")
+    for precision in (0.85, 0.9, 0.95, 0.98):
+        if found := sure_above(report.sureness, precision):
+            click.echo(f"{precision:.0%} right from probability {found[0]:.4f} on: {found[1]:.1%} of the answers")
 
 
 @click.command()

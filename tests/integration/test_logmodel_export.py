@@ -14,7 +14,7 @@ import pytest
 from edgeslm.ask.expand import expand
 from edgeslm.ask.grammar import build_grammar
 from edgeslm.ask.link import link
-from edgeslm.ask.planner import write_sql
+from edgeslm.ask.planner import sure_above, write_sql
 from edgeslm.ask.prompt import FINETUNE_NAME
 from edgeslm.engine import Model
 from edgeslm.errors import ModelError, PlanError
@@ -56,7 +56,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     tokenizer = tokenizing.train_tokenizer(folder, folder / "tokenizer", vocabulary=VOCABULARY)
     settings = training.TrainSettings(layers=1, width=32, heads=2, ffn=64, vocabulary=VOCABULARY)
     training.make_model(settings).save_pretrained(folder / "model", safe_serialization=True)
-    gguf = exporting.export_planner(folder / "model", tokenizer, folder / "out" / "planner.gguf", outtype="f32")
+    gguf = exporting.export_planner(
+        folder / "model", tokenizer, folder / "out" / "planner.gguf", outtype="f32", sure_above=0.625
+    )
     processor = sentencepiece.SentencePieceProcessor(model_file=str(tokenizer))
     return Exported([pair.prompt + pair.sql for pair in pairs], processor, tokenizer, folder / "model", gguf)
 
@@ -113,6 +115,7 @@ def test_every_handle_is_one_token(exported: Exported) -> None:
 
 def test_the_file_says_which_prompt_it_reads(model: Model) -> None:
     assert model.metadata["general.finetune"] == FINETUNE_NAME
+    assert sure_above(model) == 0.625
     assert model.name == "edgeslm-planner"
 
 

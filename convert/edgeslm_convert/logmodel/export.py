@@ -9,6 +9,7 @@ import torch
 from transformers import LlamaForCausalLM
 
 from edgeslm.ask.prompt import FINETUNE_NAME
+from edgeslm.ask.readings import SURE_KEY
 from edgeslm_convert.gguf import to_gguf
 from edgeslm_convert.logmodel.train import TrainSettings, make_model
 
@@ -29,11 +30,18 @@ def checkpoint_model(checkpoint: Path, settings: TrainSettings) -> LlamaForCausa
 
 
 def export_planner(
-    model: Path, tokenizer: Path, out: Path, *, outtype: str = "q8_0", name: str = "edgeslm-planner"
+    model: Path,
+    tokenizer: Path,
+    out: Path,
+    *,
+    outtype: str = "q8_0",
+    name: str = "edgeslm-planner",
+    sure_above: float | None = None,
 ) -> Path:
     """Write the GGUF of a HF-layout model folder and its SentencePiece tokenizer; moved into place whole.
 
-    outtype: f32, f16, bf16 or q8_0, as the converter has them. Raises ModelError with the converter's last words.
+    outtype: f32, f16, bf16 or q8_0, as the converter has them. sure_above: the probability from which on its plans
+    count as sure, as `measure.sure_above` found it. Raises ModelError with the converter's last words.
     """
     with tempfile.TemporaryDirectory() as folder:
         staged = Path(folder)
@@ -42,5 +50,6 @@ def export_planner(
         shutil.copy(tokenizer, staged / "tokenizer.model")
         (staged / "tokenizer_config.json").write_text(json.dumps(_TOKENIZER_CONFIG))
         metadata = staged / "metadata.json"
-        metadata.write_text(json.dumps({"general.name": name, "general.finetune": FINETUNE_NAME}))
+        own = {} if sure_above is None else {SURE_KEY: f"{sure_above:.4g}"}
+        metadata.write_text(json.dumps({"general.name": name, "general.finetune": FINETUNE_NAME, **own}))
         return to_gguf(staged, out, outtype=outtype, metadata=metadata, title="the planner")

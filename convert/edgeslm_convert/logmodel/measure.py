@@ -31,10 +31,11 @@ _PER_LOG = 12  # questions asked of one log
 
 @dataclass
 class Report:
-    """tally: per intent and in all, [right, asked]; failures: readable."""
+    """tally: per intent and in all, [right, asked]; failures: readable; sureness: (probability, right) of each."""
 
     tally: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
     failures: list[str] = field(default_factory=list)
+    sureness: list[tuple[float, bool]] = field(default_factory=list)
 
 
 def open_table(log: Log) -> duckdb.DuckDBPyConnection:
@@ -64,7 +65,7 @@ def measure(path: Path, *, logs: int, seed: int, holdout: bool) -> Report:
             rng = random.Random(seed * 7919 + number)
             log = simulate(rng, held_out=holdout)
             profile = profile_log(log)
-            asker = Asker(log, rng, holdout=holdout)
+            asker = Asker(log, rng, profile.fields, holdout=holdout)
             connection = open_table(log)
             for _ in range(_PER_LOG):
                 if question := asker.ask():
@@ -87,20 +88,37 @@ def _ask(
         wanted = write_query(question, log, candidates)
     except Dropped:
         return
+    sure = 0.0
     try:
-        written, _ = write_sql(model, candidates)
+        written, sure = write_sql(model, candidates)
         right = written == wanted
         if not right:
             found, expected = (_rows(connection, expand(sql, candidates)) for sql in (written, wanted))
             right = found == expected
     except (EdgeSlmError, duckdb.Error) as error:
         written, right = f"{type(error).__name__}: {error}", False
+    report.sureness.append((sure, right))
     for key in ("all", question.intent):
         report.tally[key][0] += right
         report.tally[key][1] += 1
     if not right:
         failure = f"{question.intent}: {candidates.annotated}\n  wanted {wanted}\n  wrote  {written}"
         report.failures.append(failure)
+
+
+def sure_above(sureness: list[tuple[float, bool]], precision: float) -> tuple[float, float] | None:
+    """The least probability from which on answers are right at least that often, and the share of answers it leaves.
+
+    sureness: (probability, right) of each answer. None where no share of the likeliest answers is that good.
+    """
+    best, right = None, 0
+    ranked = sorted(sureness, key=lambda one: -one[0])
+    for number, (probability, was_right) in enumerate(ranked, 1):
+        right += was_right
+        ends = number == len(ranked) or ranked[number][0] < probability
+        if ends and right >= precision * number:
+            best = (probability, number / len(ranked))
+    return best
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
