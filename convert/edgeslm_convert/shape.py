@@ -21,6 +21,8 @@ ARCHITECTURES = shape_config.ARCHITECTURES
 # Classes with queries and attention output exactly as wide as the model, in llama.cpp's loader.
 _SQUARE_ATTENTION = ("gpt_bigcode", "phi", "bert", "distilbert")
 _LAYER_NORM = ("gpt_bigcode", "phi", "bert", "distilbert")  # norms with a bias
+# Classes with widths layer by layer; Llama and Mistral become `deci` for that, which our pruning fills with FFNs only.
+_PER_LAYER = ("openelm", "llama", "mistral")
 _GATED = ("llama", "mistral", "gemma", "granite", "openelm")
 _ACTIVATIONS = {
     "llama": ("silu",),
@@ -226,7 +228,8 @@ class ModelShape:
             wrong.append("phi: norms of queries and keys (qk_layernorm) are not in llama.cpp")
         if self.architecture == "gpt_bigcode" and not self.multi_query:
             wrong.append("gpt_bigcode: multi_query = false; the converter writes one KV head")
-        if self.per_layer and self.architecture != "openelm":
+        differing = len({(n_head, n_head_kv) for n_head, n_head_kv, _ in self.per_layer}) > 1
+        if self.per_layer and (self.architecture not in _PER_LAYER or (differing and self.architecture != "openelm")):
             wrong.append(f"{self.architecture}: its loader gives every layer the same heads and the same n_ff")
         if self.activation and self.activation not in _ACTIVATIONS[self.architecture]:
             wrong.append(f"{self.architecture}: the activation {self.activation} would be loaded as another one")

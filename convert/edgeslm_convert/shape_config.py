@@ -97,6 +97,8 @@ def _rest(kind: str, config: dict[str, Any], numbers: dict[str, int]) -> dict[st
         "sliding_window": window,
         "qk_norm": bool(config.get("qk_layernorm")),
         "multi_query": multi_query,
+        # Written by pruning to a budget layer by layer.
+        "per_layer": tuple((n_head, kv_heads, width) for width in config.get("ffn_widths") or ()),
     }
 
 

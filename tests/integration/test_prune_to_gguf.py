@@ -177,7 +177,12 @@ def test_layers_of_different_widths_become_a_gguf_without_what_only_filled_up(tm
     check(measure(tmp_path / "hf", tmp_path / "f32.gguf"), BOUNDS["f32"])
     planned = width.after(shape, settings)
     assert weights(tmp_path / "f32.gguf") == planned.parameters() == report.parameters_after
-    assert load(tmp_path / "hf").config.ffn_widths == list(report.ffn)
+    read = ModelShape.from_config(tmp_path / "hf")
+    assert [layer[2] for layer in read.per_layer] == list(report.ffn)
+    assert (read.expressible(), read.parameters()) == ([], planned.parameters())
+    again = load(tmp_path / "hf")
+    depth.prune_depth(again, depth.DepthSettings(layers=(1,)), ())
+    assert again.config.ffn_widths == [report.ffn[0], report.ffn[2]]
 
 
 def test_to_gguf_needs_not_be_told_the_pre_tokenizer_of_a_pruned_vocabulary(tmp_path: Path) -> None:

@@ -75,6 +75,7 @@ def after(shape: ModelShape, settings: WidthSettings) -> ModelShape:
         n_head=heads,
         n_head_kv=kv_heads,
         n_embd=settings.hidden or shape.n_embd,
+        per_layer=() if settings.ffn else tuple((heads, kv_heads, width) for _, _, width in shape.per_layer),
     )
 
 
