@@ -146,7 +146,7 @@ def _cosine(expected: Floats, found: Floats) -> NDArray[numpy.float64]:
 
 def _likelihoods(rows: Floats, tokens: Sequence[int]) -> NDArray[numpy.float64]:
     """Log-likelihood of every token but the first."""
-    return rows[numpy.arange(len(tokens) - 1), numpy.asarray(tokens[1:])].astype(numpy.float64)
+    return rows[numpy.arange(len(tokens) - 1), numpy.asarray(tokens[1:], dtype=numpy.int64)].astype(numpy.float64)
 
 
 def _perplexity(pairs: Iterator[tuple[Floats, Sequence[int]]]) -> Perplexity:

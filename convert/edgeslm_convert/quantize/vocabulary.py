@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeslm.engine.gguf_file import check_header
-from edgeslm.engine.library import load_library
-from edgeslm.engine.model import first_reason
+from edgeslm.engine.library import first_reason, load_library
 from edgeslm.errors import InputError, ModelError
 
 _LEAST_TOKENS = 8  # of a piece
