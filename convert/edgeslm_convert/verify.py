@@ -104,15 +104,17 @@ def measure(
     sequences: Sequence[Sequence[int]] | None = None,
     *,
     reference: Reference | None = None,
+    adapter: Path | None = None,
 ) -> Agreement | Closeness:
     """Run both models over token `sequences` (by default random ones, from a fixed seed) and compare.
 
     reference: tokens to the checkpoint's logits, [n_token, n_vocab], for an architecture that transformers lacks.
+    adapter: GGUF of a LoRA that the GGUF is run with; then `checkpoint` has it merged, or `reference` computes with it.
     Raises ModelError if one cannot be loaded or run, or if their vocabularies differ.
     """
     check_checkpoint(checkpoint)
     longest = max(map(len, sequences), default=1) if sequences else 512
-    with Evaluator(gguf, n_ctx=longest) as model:
+    with Evaluator(gguf, n_ctx=longest, adapter=adapter) as model:
         read = sequences or random_tokens(model.n_vocab, length=min(256, model.n_ctx))
         if model.is_encoder:
             encoder = _load(AutoModel, checkpoint)
