@@ -39,6 +39,11 @@ def measure_file(gguf: Path, checkpoint: Path, sequences: Sequence[Any] | None) 
     return found
 
 
+def has_reference(source: ModelShape) -> bool:
+    """Whether the source is a language model that transformers can run, so that it has a perplexity."""
+    return not source.is_encoder and source.architecture != "openelm"
+
+
 def nats_of(model: Any, sequences: Sequence[Any]) -> tuple[float, int]:
     """What a transformers model loses on `sequences`, in nats over all predicted tokens, and how many those are."""
     from edgeslm_convert.prune.calibration import perplexity

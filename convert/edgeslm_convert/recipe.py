@@ -15,10 +15,13 @@ from typing import Any
 
 from edgeslm.errors import InputError
 from edgeslm_convert import step_kinds
+from edgeslm_convert.data.prompts import FORMS
+from edgeslm_convert.data.sets import SETS
 from edgeslm_convert.settings import build
 from edgeslm_convert.tensor_types import BASE_TYPES, NEED_IMATRIX
 
 _SECTIONS = ("name", "source", "calibration", "training", "evaluation", "step", "variant", "output", "accept")
+CODE_PAIRS = "code_pairs"  # source files as answers to the request for code
 _OWN_STEP_KEYS = ("kind", "name")
 _NAME_CHARACTERS = set("abcdefghijklmnopqrstuvwxyz0123456789-_+.")
 
@@ -34,14 +37,16 @@ class Source:
 
 @dataclass(frozen=True)
 class Texts:
-    """Texts to measure with or to learn from: plain files, or a data set's loader and what it reads.
+    """Texts to measure with or to learn from: text files and folders, or a data set (or `logs`) by its loader's name.
 
-    tokens: at most so many. sequence: tokens of one piece. seed: which pieces are taken, in which order.
+    path: a local copy of the set; without it, it is streamed from the hub. form: what records are made into, one of the
+    study's prompt forms. tokens: at most so many. sequence: tokens of one piece. seed: which pieces are taken.
     """
 
     files: tuple[str, ...] = ()
     data: str = ""
     path: str = ""
+    form: str = ""
     tokens: int = 65536
     sequence: int = 512
     seed: int = 1
@@ -52,6 +57,15 @@ class Texts:
                  if getattr(self, name) < least]  # fmt: skip
         if bool(self.files) == bool(self.data):
             wrong.append("give either files or data")
+        if self.path and not self.data:
+            wrong.append("path is for data; list text files in files")
+        known = (*SETS, "logs", "texts")
+        if self.data and self.data not in known:
+            wrong.append(f"there is no data set {self.data!r} (known: {', '.join(known)})")
+        if self.data in known[-2:] and not self.path:
+            wrong.append(f"data = {self.data!r} needs a path")
+        if self.form and self.form not in (*FORMS, CODE_PAIRS):
+            wrong.append(f"there is no form {self.form!r} (known: {', '.join((*FORMS, CODE_PAIRS))})")
         return wrong
 
 

@@ -18,12 +18,13 @@ from typing import Any
 from edgeslm.errors import InputError, ModelError
 from edgeslm_convert import manifest, step_kinds
 from edgeslm_convert.checkpoint import load_model
+from edgeslm_convert.data.records import Record
 from edgeslm_convert.gguf import check_checkpoint, to_gguf
 from edgeslm_convert.place import into_place
 from edgeslm_convert.plan import Plan
 from edgeslm_convert.recipe import Accept, Step, Texts, Variant
 from edgeslm_convert.shape import ModelShape
-from edgeslm_convert.texts import digest, read_texts, token_sequences
+from edgeslm_convert.texts import digest, read_records, token_sequences
 from edgeslm_convert.workshop import Result, Workshop, digest_of
 
 Say = Callable[[str], None]
@@ -57,17 +58,17 @@ class _Conversion:
 
     def __init__(self, plan: Plan, source: Path, out: Path, say: Say) -> None:
         self.plan, self.recipe, self.source, self.out, self.say = plan, plan.recipe, source, out, say
-        self.texts = {name: self._read(name) for name in SECTIONS}
-        self.digests = {name: digest(texts) for name, texts in self.texts.items() if texts}
+        self.records = {name: self._read(name) for name in SECTIONS}
+        self.digests = {name: digest(records) for name, records in self.records.items() if records}
         self.inputs = manifest.file_hashes(source)
         self.tools = manifest.tools()
         self.workshop = Workshop(out / "work", {"tools": self.tools, "source": self.inputs})
         self._tokens: dict[tuple[Path, str], list[Any]] = {}
         self._perplexity: float | None = None
 
-    def _read(self, section: str) -> list[str]:
+    def _read(self, section: str) -> list[Record]:
         wanted: Texts | None = getattr(self.recipe, section)
-        return read_texts(self.recipe, wanted) if wanted is not None else []
+        return read_records(self.recipe, wanted) if wanted is not None else []
 
     def sequences(self, checkpoint: Path, section: str) -> list[Any]:
         """A section's texts as tensors of the checkpoint's own tokens."""
@@ -75,7 +76,7 @@ class _Conversion:
         if wanted is None:
             raise InputError(f"the recipe has no [{section}] text")
         if (checkpoint, section) not in self._tokens:
-            self._tokens[checkpoint, section] = token_sequences(checkpoint, self.texts[section], wanted)
+            self._tokens[checkpoint, section] = token_sequences(checkpoint, self.records[section], wanted)
         return self._tokens[checkpoint, section]
 
     def depends_on(self, *sections: str) -> dict[str, Any]:
@@ -120,7 +121,8 @@ class _Conversion:
                 scratch=scratch,
                 settings=step.settings,
                 sequences=lambda section: self.sequences(folder, section),
-                texts=lambda section: self.texts[section],
+                records=lambda section: self.records[section],
+                wanted=lambda section: getattr(self.recipe, section),
                 kept=dict(kept),
                 say=self.say,
             )
@@ -231,11 +233,13 @@ class _Conversion:
         path = made.folder / "model.gguf"
         section = "evaluation" if self.recipe.evaluation else "calibration" if self.recipe.calibration else ""
 
+        source = self._source_nats() if section == "evaluation" and measured.has_reference(self.plan.source) else None
+
         def make(beside: Path, scratch: Path) -> dict[str, Any]:
             sequences = self.sequences(folder, section) if section else None
             found = measured.measure_file(path, folder, sequences)
-            if section == "evaluation" and found.get("nats") is not None:
-                found["perplexity_ratio"] = measured.ratio(found, self._source_nats())
+            if source is not None:
+                found["perplexity_ratio"] = measured.ratio(found, source)
             return found
 
         result = self.workshop.result(

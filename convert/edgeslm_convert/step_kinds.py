@@ -29,15 +29,16 @@ KINDS = {
 
 @dataclass
 class Work:
-    """What a step is done with. Texts are given by section name as sequences of token ids of the model at hand."""
+    """What a step is done with. Texts are given by the section's name."""
 
     checkpoint: Path  # what to begin with
     source: Path  # the unpruned checkpoint that the recipe begins with: a student's teacher
     out: Path  # the folder to write
     scratch: Path  # a folder that outlives a killed run, for what can be gone on from
     settings: Any
-    sequences: Callable[[str], Sequence[Any]]  # section -> tensors [1, t]
-    texts: Callable[[str], Sequence[str]]  # section -> plain texts
+    sequences: Callable[[str], Sequence[Any]]  # section -> tensors [1, t] of the checkpoint's own tokens
+    records: Callable[[str], Sequence[Any]]  # section -> its records; none where the recipe has no such section
+    wanted: Callable[[str], Any]  # section -> what the recipe says of it
     kept: dict[str, Any] = field(default_factory=dict)  # what is left of the source: layers, channels, tokens
     say: Callable[[str], None] = lambda text: None
 

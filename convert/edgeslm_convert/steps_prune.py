@@ -46,7 +46,7 @@ def _prune_vocab(work: Work) -> Mapping[str, Any]:
         report = vocabulary.prune_vocabulary(
             model,
             work.settings,
-            work.texts(work.settings.corpus),
+            [record.text for record in work.records(work.settings.corpus)],
             tokenizer_from=work.checkpoint,
             tokenizer_to=smaller,
         )

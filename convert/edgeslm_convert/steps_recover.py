@@ -17,6 +17,7 @@ from torch import Tensor
 
 from edgeslm.errors import InputError
 from edgeslm_convert.checkpoint import load_model, save_model
+from edgeslm_convert.data.batches import Tokenizer, batches, packed, tokenize
 from edgeslm_convert.recover import distill, distill_encoder, finetune
 from edgeslm_convert.recover.distill import Kept
 from edgeslm_convert.recover.loop import Batch
@@ -26,6 +27,7 @@ from edgeslm_convert.step_kinds import StepKind, Work
 from edgeslm_convert.texts import load_tokenizer
 
 _TRAINING, _EVALUATION = "training", "evaluation"
+_EPOCHS = 1_000_003  # between the seeds of two trainings
 _NO_OPENELM = "openelm: transformers has no class for it, and the code that comes with the checkpoint is not run"
 
 
@@ -86,7 +88,7 @@ def _distill_encoder(work: Work) -> Mapping[str, Any]:
         work.settings,
         work.scratch,
         kept=Kept(layers=kept.layers, channels=kept.channels) if embedded is None else Kept(),
-        held_out=list(_Sentences(work, _EVALUATION, embedded)(None)) if work.texts(_EVALUATION) else (),
+        held_out=list(_Sentences(work, _EVALUATION, embedded)(None)) if work.records(_EVALUATION) else (),
     )
     save_model(student.cpu(), work.checkpoint, work.out)
     return asdict(report)
@@ -102,21 +104,24 @@ def _kept(work: Work) -> Kept:
 
 
 def _batches(work: Work) -> Any:
-    """An epoch's number to its batches of ids and labels, in an order of its own."""
-    sequences = work.sequences(_TRAINING)
-    settings = work.settings
+    """An epoch's number to its batches of ids and labels: texts in rows without padding, pairs a row each."""
+    wanted, size = work.wanted(_TRAINING), work.settings.batch
+    records = work.records(_TRAINING)
+    pairs = any(record.prompt for record in records)
+    tokenizer = Tokenizer.of(work.checkpoint)
+    data = tokenize(records, tokenizer, longest=wanted.sequence if pairs else None, tokens=wanted.tokens)
 
     def epoch(number: int) -> Iterator[Batch]:
-        order = list(range(len(sequences)))
-        random.Random(f"{settings.seed} {number}").shuffle(order)
-        for start in range(0, len(order), settings.batch):
-            yield _padded([sequences[index] for index in order[start : start + settings.batch]])
+        seed = work.settings.seed * _EPOCHS + number
+        if pairs:
+            return batches(data, tokens=size * wanted.sequence, seed=seed, padding=tokenizer.end or 0)
+        return packed(data, tokens=size * wanted.sequence, length=wanted.sequence, seed=seed)
 
     return epoch
 
 
 def _held_out(work: Work) -> list[Batch]:
-    if not work.texts(_EVALUATION):
+    if not work.records(_EVALUATION):
         return []
     sequences, size = work.sequences(_EVALUATION), work.settings.batch
     return [_padded(sequences[start : start + size]) for start in range(0, len(sequences), size)]
@@ -139,8 +144,8 @@ class _Sentences:
         self.settings, self.teacher = work.settings, teacher
         self.tokenizer = load_tokenizer(work.checkpoint)
         self.whole_tokenizer = load_tokenizer(work.source)
-        self.lines = list(dict.fromkeys(line.strip() for text in work.texts(section) for line in text.splitlines()))
-        self.lines = [line for line in self.lines if line]
+        lines = (line.strip() for record in work.records(section) for line in record.text.splitlines())
+        self.lines = [line for line in dict.fromkeys(lines) if line]
         if not self.lines:
             raise InputError(f"the recipe's [{section}] text has no lines")
 

@@ -13,38 +13,43 @@ from pathlib import Path
 from typing import Any
 
 from edgeslm.errors import InputError, ModelError
-from edgeslm_convert.recipe import Recipe, Texts
+from edgeslm_convert.data.plain import read_texts
+from edgeslm_convert.data.prompts import code_pairs, prompts
+from edgeslm_convert.data.records import Caps, Record
+from edgeslm_convert.data.sets import load
+from edgeslm_convert.recipe import CODE_PAIRS, Recipe, Texts
 
-_CHARACTERS_A_TOKEN = 8  # of a window; most tokenizers need fewer
+_CHARACTERS_A_TOKEN = 8  # of a window, and of a data set; most tokenizers need fewer
 _LEAST_TOKENS = 2
 
 
-def read_texts(recipe: Recipe, texts: Texts) -> list[str]:
-    """The plain texts of one section of the recipe. Raises InputError that names every file that cannot be read."""
+def read_records(recipe: Recipe, texts: Texts) -> list[Record]:
+    """The records of one section of the recipe. Raises InputError that names what cannot be read.
+
+    Of a data set no more is read than its tokens can need.
+    """
     if texts.data:
-        return _read_data(recipe, texts)
-    found, wrong = [], []
-    for name in texts.files:
-        path = Path(recipe.resolved(name))
-        try:
-            found.append(path.read_text(encoding="utf-8", errors="replace"))
-        except OSError as error:
-            wrong.append(f"{name}: {error.strerror or error}")
-    if wrong:
-        raise InputError("cannot read the texts of the recipe", reason="; ".join(wrong))
-    return found
+        copy = Path(recipe.resolved(texts.path)) if texts.path else None
+        records = load(texts.data, copy, caps=Caps(characters=texts.tokens * _CHARACTERS_A_TOKEN))
+    else:
+        records = read_texts([Path(recipe.resolved(name)) for name in texts.files])
+    if texts.form == CODE_PAIRS:
+        records = code_pairs(records)
+    elif texts.form:
+        records = prompts(texts.form, records)
+    return list(records)
 
 
-def digest(texts: Sequence[str]) -> str:
-    """SHA-256 over the texts, in order."""
+def digest(records: Sequence[Record]) -> str:
+    """SHA-256 over the records' texts and where their answers begin, in order."""
     total = hashlib.sha256()
-    for text in texts:
-        data = text.encode("utf-8", "surrogatepass")
-        total.update(len(data).to_bytes(8, "big") + data)
+    for record in records:
+        data = record.text.encode("utf-8", "surrogatepass")
+        total.update(len(record.prompt).to_bytes(8, "big") + len(data).to_bytes(8, "big") + data)
     return total.hexdigest()
 
 
-def token_sequences(checkpoint: Path, texts: Sequence[str], wanted: Texts) -> list[Any]:
+def token_sequences(checkpoint: Path, records: Sequence[Record], wanted: Texts) -> list[Any]:
     """Tensors [1, t] of token ids under the checkpoint's own tokenizer, special tokens included.
 
     At most wanted.tokens tokens in sequences of at most wanted.sequence. Raises InputError if there are none.
@@ -52,7 +57,7 @@ def token_sequences(checkpoint: Path, texts: Sequence[str], wanted: Texts) -> li
     import torch
 
     tokenizer = load_tokenizer(checkpoint)
-    windows = [window for text in texts for window in _windows(text, wanted.sequence * _CHARACTERS_A_TOKEN)]
+    windows = [window for record in records for window in _windows(record.text, wanted.sequence * _CHARACTERS_A_TOKEN)]
     random.Random(wanted.seed).shuffle(windows)
     found: list[Any] = []
     left = wanted.tokens
@@ -87,7 +92,3 @@ def _windows(text: str, size: int) -> Iterator[str]:
         for cut in range(start, end, 4 * size):
             yield text[cut : min(end, cut + 4 * size)]
         start = end
-
-
-def _read_data(recipe: Recipe, texts: Texts) -> list[str]:
-    raise InputError(f"there is no data set {texts.data}")

@@ -107,9 +107,9 @@ def digest_of(value: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """The same of JSON's types alone: tuples as lists, paths as texts. Raises EdgeSlmError for what is neither."""
+    """The same of JSON types alone, keys in order, as it is read back. Raises EdgeSlmError for what cannot be written."""
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in sorted((str(key), item) for key, item in value.items())}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if value is None or isinstance(value, (bool, int, float, str)):

@@ -117,7 +117,12 @@ def test_what_is_converted_in_other_tests_is_expressible(name: str, tmp_path: Pa
         ("mistral", {"sliding_window": 64}, "mistral: a sliding window of 64 in a context of 256"),
         ("llama", {"n_head": 3}, "3 heads cannot share 2 KV heads evenly"),
         ("llama", {"n_ff": 0}, "n_ff = 0 is less than 1"),
-        ("llama", {"per_layer": ((4, 2, 160),) * 3}, "llama: its loader gives every layer the same heads"),
+        ("gemma", {"per_layer": ((4, 2, 160),) * 3}, "gemma: its loader gives every layer the same heads"),
+        (
+            "llama",
+            {"per_layer": ((4, 2, 160), (2, 2, 160), (4, 2, 64))},
+            "llama: its loader gives every layer",
+        ),
         ("openelm", {"n_layer": 2}, "3 layers have widths of their own, there are 2"),
     ],
 )
