@@ -112,6 +112,20 @@ def test_distilling_a_pruned_student_brings_it_near_its_teacher(tmp_path: Path) 
     assert not student.training
 
 
+def test_in_bfloat16_the_weights_stay_in_float32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = pytest.importorskip("edgeslm_convert.recover.loop")
+    data, found = make_batches(3), {}
+    for fast in (False, True):
+        monkeypatch.setattr(loop, "fast_bfloat16", lambda device, fast=fast: fast)
+        student = make_llama(layers=2, seed=2)
+        settings = DistilSettings(steps=3, hidden=0.1)
+        report = distil(student, make_llama(), lambda epoch: data, settings, tmp_path / str(fast), held_out=data)
+        assert {parameter.dtype for parameter in student.parameters()} == {torch.float32}
+        found[fast] = report.after["held_out_kl"]
+    assert found[True] == pytest.approx(found[False], rel=0.05)
+    assert found[True] != found[False]
+
+
 def test_without_a_teacher_the_labels_are_learnt(tmp_path: Path) -> None:
     student, data = make_llama(layers=1), make_batches(2)
     settings = DistilSettings(steps=60, rate=1e-2, cross_entropy=1.0)

@@ -36,7 +36,7 @@ _NUMBERS = ("step", "spent", "seen", "epoch", "place")
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast to train. minutes: training time the schedule is laid out for, 0 to go by steps alone.
+    """How long and how fast to train: for `steps`, or for `minutes` of training (0: no limit), whichever ends first.
 
     warmup, decay: the shares of the run in which the rate rises from, and falls towards, zero.
     """
