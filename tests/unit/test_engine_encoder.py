@@ -58,7 +58,12 @@ def test_a_text_asked_for_again_is_not_computed_again(gguf: Path, monkeypatch: p
         assert first[0] is first[2]
         computed: list[int] = []
         run = encoder._run
-        monkeypatch.setattr(encoder, "_run", lambda rows: (computed.append(len(rows)), run(rows))[1])
+
+        def counted(rows: list[list[int]]) -> object:
+            computed.append(len(rows))
+            return run(rows)
+
+        monkeypatch.setattr(encoder, "_run", counted)
         encoder.embed(["the host", "the log"])
         assert computed == []
         encoder.embed(["warn"])

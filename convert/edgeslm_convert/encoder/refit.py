@@ -29,7 +29,10 @@ def refit(student: Any, teacher: Any, kept: Sequence[int], samples: Sequence[Mas
     batches of the same token ids for both.
     """
     following = [*kept[1:], len(teacher.encoder.layer)]
-    states, wanted, real, masks = [], [[] for _ in kept], [], []
+    states: list[Tensor] = []
+    wanted: list[list[Tensor]] = [[] for _ in kept]
+    real: list[Tensor] = []
+    masks: list[Tensor] = []
     for ids, mask in samples:
         hidden = teacher(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
         for index, layer in enumerate(following):

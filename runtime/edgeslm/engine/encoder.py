@@ -20,8 +20,8 @@ from typing import Any
 
 from edgeslm.engine.cores import default_threads
 from edgeslm.engine.gguf_file import check_header
-from edgeslm.engine.library import Library, load_library
-from edgeslm.engine.model import first_reason, load_weights, read_metadata
+from edgeslm.engine.library import Library, first_reason, load_library
+from edgeslm.engine.model import load_weights, read_metadata
 from edgeslm.errors import ModelError
 
 # Of a step. Every token of a step attends to every other before the mask takes out other texts: long steps cost more.
@@ -128,12 +128,12 @@ class Encoder:
             raise ModelError(f"{self.path} could not be run", reason=reason)
         for sequence in range(len(rows)):
             pointer = self._llama.llama_get_embeddings_seq(self._context, sequence)
-            row = array("f")
-            row.frombytes(ctypes.string_at(pointer, self.width * ctypes.sizeof(ctypes.c_float)))
-            length = math.hypot(*row)
+            values = array("f")
+            values.frombytes(ctypes.string_at(pointer, self.width * ctypes.sizeof(ctypes.c_float)))
+            length = math.hypot(*values)
             if not 0 < length < math.inf:
                 raise ModelError(f"{self.path} gives no embedding", reason=f"its length is {length}")
-            yield array("f", [value / length for value in row])
+            yield array("f", [value / length for value in values])
 
     def _make_context(self, handle: Any, threads: int) -> Any:
         params = self._llama.llama_context_default_params()
