@@ -6,6 +6,7 @@ They are bound when first used. It refuses to decide when a hook pays; `edgeslm.
 from __future__ import annotations
 
 import ctypes
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -70,6 +71,7 @@ def _check_numbers(status: int) -> None:
         raise ModelError("the model gave no output where one was asked for", reason=f"status {status}")
 
 
+@functools.cache
 def bind(library: Library) -> Any:
     """The library with the signatures of these functions (runtime/native/edgeslm.h) set."""
     own, llama = library.own, library.llama

@@ -1,0 +1,115 @@
+"""What a grammar forces is found and read at once, and changes nothing of what is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edgeslm.engine import Model
+from edgeslm.engine.choice import Forcer, Pace
+
+
+@pytest.fixture(scope="module")
+def model(tiny_llama: Path) -> Iterator[Model]:
+    with Model(tiny_llama, n_ctx=256) as model:
+        yield model
+
+
+def forcer(model: Model, grammar: str) -> Forcer:
+    vocabulary = model.library.llama.llama_model_get_vocab(model.library.llama.llama_get_model(model.context))
+    return Forcer(model.library, vocabulary, grammar, lambda text: model.tokenize(text, add_special=False))
+
+
+@pytest.mark.parametrize(
+    ("grammar", "forced", "is_done"),
+    [
+        ('root ::= "SELECT " ("a" | "b")', "SELECT ", False),
+        ('root ::= "yes"', "yes", False),
+        ('root ::= "yes" | "yet"', "ye", False),
+        ("root ::= [ab]", "", False),
+        ('root ::= [a] "b"', "ab", False),
+        ('root ::= [^a] "b"', "", False),
+        ('root ::= "a"? "b"', "", False),
+        ('root ::= ("ab")+', "ab", False),
+        ('root ::= word " " word\nword ::= "é→😀"', "é→😀 é→😀", False),
+        ('root ::= ""', "", True),
+    ],
+)
+def test_forced_text_goes_as_far_as_there_is_no_choice(model: Model, grammar: str, forced: str, is_done: bool) -> None:
+    found = forcer(model, grammar)
+    assert (found.text(), found.is_done) == (forced, is_done)
+    found.close()
+
+
+def test_forced_text_follows_what_was_chosen(model: Model) -> None:
+    found = forcer(model, 'root ::= ("ab" | "cd") "ef"')
+    assert found.text() == ""
+    found.accept(model.tokenize("c", add_special=False)[-1])
+    assert (found.text(), found.is_done) == ("def", False)
+    found.close()
+
+
+def test_endless_repetition_is_cut(model: Model) -> None:
+    found = forcer(model, 'root ::= "a" root')
+    assert 400 < len(found.text()) <= 512
+    found.close()
+
+
+@pytest.mark.parametrize(
+    "grammar",
+    [
+        'root ::= "SELECT count FROM logs WHERE " ("a" | "b") " = V1"',
+        'root ::= ("yes " | "no ")+ "the end of it"',
+        'root ::= "the log"',
+        'root ::= [a-z]{3} " FROM logs " [0-9]{2}',
+    ],
+)
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_forced_tokens_change_nothing(
+    model: Model, monkeypatch: pytest.MonkeyPatch, grammar: str, temperature: float
+) -> None:
+    steps = []
+    decode = Model._decode_tokens
+
+    def count(self: Model, tokens: list[int], outputs: int = 1) -> None:
+        steps.append(len(tokens))
+        decode(self, tokens, outputs)
+
+    monkeypatch.setattr(Model, "_decode_tokens", count)
+    monkeypatch.setattr(Pace, "pays", True)
+    fast = model.complete("the log", grammar=grammar, max_tokens=60, temperature=temperature, seed=3)
+    fast_steps = len(steps)
+    steps.clear()
+    monkeypatch.setattr(Forcer, "tokens", lambda *_: [])
+    slow = model.complete("the log", grammar=grammar, max_tokens=60, temperature=temperature, seed=3)
+    assert (fast.text, fast.tokens, fast.finished) == (slow.text, slow.tokens, slow.finished)
+    assert fast.logprobs == pytest.approx(slow.logprobs, abs=1e-3)
+    assert fast_steps <= len(steps)
+
+
+def test_forced_tokens_are_read_at_once(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    batches = []
+    decode = Model._decode_tokens
+
+    def note(self: Model, tokens: list[int], outputs: int = 1) -> None:
+        batches.append(len(tokens))
+        decode(self, tokens, outputs)
+
+    monkeypatch.setattr(Model, "_decode_tokens", note)
+    monkeypatch.setattr(Pace, "pays", True)
+    done = model.complete("the log", grammar='root ::= [ab] "cdefghij"', max_tokens=60)
+    assert done.text[1:] == "cdefghij"
+    assert len(batches) < len(done.tokens)
+
+
+def test_batches_stop_where_they_are_slower_than_single_tokens() -> None:
+    pace = Pace()
+    for _ in range(3):
+        pace.note(1, 1.0)
+        pace.note(4, 5.0)
+    assert not pace.pays
+    for _ in range(9):
+        pace.note(4, 2.0)
+    assert pace.pays
