@@ -1,8 +1,15 @@
 """The commands from a checkpoint to GGUFs. They parse, call and print; torch is imported late."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from edgeslm_convert.recipe import Texts
+    from edgeslm_convert.single import Task
 
 _path = click.Path(path_type=Path)
 
@@ -88,3 +95,131 @@ def convert(recipe: Path, out: Path | None, source: str | None, dry_run: bool, c
     out = out or Path("build") / plan.recipe.name
     path = run(plan, folder, out, say=lambda text: click.echo(text, err=True))
     click.echo(f"wrote {path}")
+
+
+def _texts(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that name texts, and settings by name."""
+    for option in (
+        click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting as in a recipe."),
+        click.option("--seed", default=1, show_default=True, help="Which pieces of the text are taken."),
+        click.option("--sequence", default=512, show_default=True, help="Tokens of one piece."),
+        click.option("--tokens", default=65536, show_default=True, help="Tokens of the text, at most."),
+        click.option("--data", metavar="NAME[=COPY]", help="A data set by its loader's name, from the hub or a copy."),
+        click.option("--text", type=_path, multiple=True, help="A text file or a folder of them; may be repeated."),
+    ):
+        command = option(command)
+    return command
+
+
+def _wanted(text: tuple[Path, ...], data: str | None, tokens: int, sequence: int, seed: int) -> "dict[str, Texts]":
+    """The text options as sections of a recipe, if they name any text."""
+    from edgeslm_convert.recipe import Texts
+
+    if not (text or data):
+        return {}
+    name, _, copy = (data or "").partition("=")
+    texts = Texts(tuple(map(str, text)), name, copy, tokens=tokens, sequence=sequence, seed=seed)
+    return {"calibration": texts, "training": texts}
+
+
+def _do(checkpoint: Path, out: Path, task: "Task") -> None:
+    from transformers.utils import logging
+
+    from edgeslm_convert.single import run
+
+    logging.disable_progress_bar()
+    report = run(checkpoint, out, task, say=lambda line: click.echo(line, err=True))
+    short = {key: value for key, value in report.items() if not isinstance(value, list)}
+    click.echo(f"wrote {out}: {json.dumps(short)}")
+
+
+@click.command()
+@click.argument("checkpoint", type=_path)
+@click.argument("out", type=_path)
+@click.option("--layers", type=int, help="Layers that stay.")
+@click.option("--ffn", type=int, help="Channels of each feed-forward network that stay.")
+@click.option("--heads", type=int, help="Query heads that stay.")
+@click.option("--kv-heads", type=int, help="KV heads that stay, each with its queries.")
+@click.option("--hidden", type=int, help="Channels of the residual stream that stay.")
+@click.option("--vocabulary", type=int, help="Tokens that stay; 0: all that the text uses.")
+@_texts
+def prune(
+    checkpoint: Path, out: Path, layers: int | None, vocabulary: int | None, settings: tuple[str, ...], **rest: Any
+) -> None:
+    """Remove layers, tokens and channels of a Hugging Face CHECKPOINT; OUT is one too.
+
+    What goes is chosen by what matters least on the text. Settings by name are those of the last of these steps.
+    """
+    from edgeslm_convert.single import Task, parse_settings
+
+    widths = {name: value for name in ("ffn", "heads", "kv_heads", "hidden") if (value := rest.pop(name)) is not None}
+    steps: list[tuple[str, dict[str, Any]]] = []
+    if layers is not None:
+        steps.append(("prune_depth", {"keep": layers}))
+    if vocabulary is not None:
+        steps.append(("prune_vocab", {"size": vocabulary}))
+    if widths:
+        steps.append(("prune_width", widths))
+    if not steps:
+        raise click.UsageError("nothing to remove: give --layers, --vocabulary, --ffn, --heads, --kv-heads or --hidden")
+    steps[-1][1].update(parse_settings(settings))
+    _do(checkpoint, out, Task(steps, _wanted(**rest)))
+
+
+@click.command()
+@click.argument("checkpoint", type=_path)
+@click.argument("out", type=_path)
+@click.option("--teacher", type=_path, required=True, help="The unpruned checkpoint.")
+@click.option("--steps", type=int, default=1000, show_default=True, help="Steps of the training.")
+@click.option("--held-out", type=_path, multiple=True, help="A text to measure on, before and after; may be repeated.")
+@_texts
+def distill(
+    checkpoint: Path,
+    out: Path,
+    teacher: Path,
+    steps: int,
+    held_out: tuple[Path, ...],
+    settings: tuple[str, ...],
+    **rest: Any,
+) -> None:
+    """Train a pruned CHECKPOINT towards the predictions (an encoder's: the embeddings) of its unpruned teacher.
+
+    A training that was stopped goes on when it is started again in the same way.
+    """
+    from edgeslm_convert.shape import ModelShape
+    from edgeslm_convert.single import Task, parse_settings
+
+    kind = "distill_encoder" if ModelShape.from_config(checkpoint).is_encoder else "distill"
+    texts = _wanted(**rest) | _held_out(held_out, rest)
+    _do(checkpoint, out, Task([(kind, {"steps": steps, **parse_settings(settings)})], texts, teacher))
+
+
+@click.command()
+@click.argument("checkpoint", type=_path)
+@click.argument("out", type=_path)
+@click.option("--steps", type=int, default=1000, show_default=True, help="Steps of the training.")
+@click.option("--held-out", type=_path, multiple=True, help="A text to measure on, before and after; may be repeated.")
+@click.option("--adapter-gguf", type=_path, help="Write the adapter alone too, for the runtime to load beside a GGUF.")
+@_texts
+def finetune(
+    checkpoint: Path,
+    out: Path,
+    steps: int,
+    held_out: tuple[Path, ...],
+    adapter_gguf: Path | None,
+    settings: tuple[str, ...],
+    **rest: Any,
+) -> None:
+    """Train a CHECKPOINT on a text with LoRA; OUT has the adapter merged, and holds it in the folder adapter."""
+    from edgeslm_convert.recover.finetune import adapter_to_gguf
+    from edgeslm_convert.single import Task, parse_settings
+
+    texts = _wanted(**rest) | _held_out(held_out, rest)
+    _do(checkpoint, out, Task([("finetune", {"steps": steps, **parse_settings(settings)})], texts))
+    if adapter_gguf:
+        click.echo(f"wrote {adapter_to_gguf(out / 'adapter', checkpoint, adapter_gguf)}")
+
+
+def _held_out(paths: tuple[Path, ...], options: dict[str, Any]) -> "dict[str, Texts]":
+    found = _wanted(paths, None, options["tokens"], options["sequence"], options["seed"])
+    return {"evaluation": found["training"]} if found else {}

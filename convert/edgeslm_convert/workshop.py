@@ -107,7 +107,7 @@ def digest_of(value: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """The same of JSON types alone, keys in order, as it is read back. Raises EdgeSlmError for what cannot be written."""
+    """The same of JSON types alone, keys in order, as it is read back. Raises EdgeSlmError for anything else."""
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in sorted((str(key), item) for key, item in value.items())}
     if isinstance(value, (list, tuple)):
