@@ -340,6 +340,9 @@ def test_a_span_from_a_clock_ends_it(words: str) -> None:
         ("overnight", time(0), time(5, 59, 59, 999999)),
         ("around 8 am", time(8), time(8, 59, 59, 999999)),
         ("between 11 and 1 pm", time(11), time(13)),
+        ("8am-9am", time(8), time(9)),
+        ("11pm-1am", time(23), time(1)),
+        ("between 08:15h and 09:15h", time(8, 15), time(9, 15)),
     ],
 )
 def test_spans_and_parts_of_every_day(words: str, low: time, high: time) -> None:
@@ -365,6 +368,10 @@ def test_spans_and_parts_of_every_day(words: str, low: time, high: time) -> None
         ("2 days ago", 1, 1),
         ("after April 30 and before May 3", 1, 2),
         ("between May 3 and May 1", 1, 3),
+        ("May 1-2", 1, 2),
+        ("between May 1 and 3", 1, 3),
+        ("from 1 to 3 May", 1, 3),
+        ("1-3 May", 1, 3),
         ("in May", 1, 31),
         ("this month", 1, 31),
         ("last Thursday", 2, 2),
@@ -423,6 +430,7 @@ def test_words_that_count_back_end_now(words: str, minutes: int) -> None:
     ("words", "start", "end"),
     [
         ("between 3 hours ago and 1 hour ago", datetime(2024, 5, 3, 9), datetime(2024, 5, 3, 11)),
+        ("before this morning", None, datetime(2024, 5, 3, 5, 59, 59, 999999)),
         ("more than 2 hours ago", None, datetime(2024, 5, 3, 10)),
         ("older than 2 hours", None, datetime(2024, 5, 3, 10)),
         ("this hour", datetime(2024, 5, 3, 12), datetime(2024, 5, 3, 12, 59, 59, 999999)),
@@ -458,8 +466,27 @@ def test_midnight_of_a_log_of_one_day_is_that_days() -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "start", "end"),
+    [
+        ("since yesterday evening", datetime(2024, 5, 2, 18), None),
+        ("before Thursday afternoon", None, datetime(2024, 5, 2, 11, 59, 59, 999999)),
+        ("until Thursday morning", None, datetime(2024, 5, 2, 11, 59, 59, 999999)),
+        ("since last Thursday", datetime(2024, 5, 2), None),
+        ("up to and including May 2", None, datetime(2024, 5, 2, 23, 59, 59, 999999)),
+    ],
+)
+def test_bounds_by_a_part_of_a_day_have_one_end(words: str, start: datetime | None, end: datetime | None) -> None:
+    found = only(f"errors {words}")
+    assert (found.start, found.end) == (start, end)
+
+
+@pytest.mark.parametrize(
     "question",
     [
+        "in the first 5 minutes of every hour",
+        "errors in the last hour before the crash",
+        "options -1 d",
+        "errors of the last hour of each day",
         "status at 8",
         "requests around 8",
         "between 10 and 20 failures",

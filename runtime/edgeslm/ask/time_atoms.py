@@ -110,6 +110,8 @@ def _value(
     length = _length(match)
     if match["ago"]:
         return AGO, Moment(exact=now - length)
+    if match["minus"] and " " in match["span"]:
+        return NOTHING, None
     return RECENT if match["minus"] or match["last"] else LENGTH, length
 
 

@@ -101,10 +101,18 @@ def night(scene: Scene, match: re.Match[str]) -> Bounds | None:
     return Bounds(start, end, relative=True)
 
 
-def since_part(scene: Scene, match: re.Match[str]) -> Bounds | None:
-    hours = scene.atoms.values[match.start("part")]
-    start = datetime.combine(scene.now.date(), time(hours[0])) if isinstance(hours, tuple) else scene.now
-    return Bounds(start, scene.now, relative=True) if start < scene.now else None
+def part_bound(scene: Scene, match: re.Match[str]) -> Bounds | None:
+    """ "since this morning", "until yesterday evening": from its begin or after its end, up to its begin or its end."""
+    hours, day, words = scene.atoms.values[match.start("part")], scene.day(match), match["op"].lower()
+    if not isinstance(hours, tuple):
+        return None
+    edge = hours[words in ("after", "until", "till") or words.startswith("up")]
+    moment = datetime.combine(day or scene.now.date(), time(0)) + timedelta(hours=edge)
+    if words not in ("since", "after"):
+        return Bounds(None, moment - TICK, relative=day is None)
+    if day:
+        return Bounds(moment, None)
+    return Bounds(moment, scene.now, relative=True) if moment < scene.now else None
 
 
 def _length(scene: Scene, match: re.Match[str]) -> timedelta:

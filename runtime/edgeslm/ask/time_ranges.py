@@ -14,7 +14,7 @@ from edgeslm.ask.time_words import MONTHS, PARTS, UNITS
 
 _STRICT = rf"(?:{LATER}|{EARLIER})$"
 _LOWER = rf"(?:{LATER}|{SINCE})$"
-_INCLUSIVE = r"<=|=<|≤|no|ending|at or|on or"
+_INCLUSIVE = r"<=|=<|≤|no|ending|at or|on or|up to and"
 
 
 def _is(kind: str, words: str) -> bool:
@@ -23,6 +23,17 @@ def _is(kind: str, words: str) -> bool:
 
 def between(scene: Scene, match: re.Match[str]) -> Bounds | None:
     return _forward(scene, *_pair(scene, match))
+
+
+def days(scene: Scene, match: re.Match[str]) -> Bounds | None:
+    """ "May 1-3", "from 1 to 3 May": days of one month."""
+    group = next(name for name in ("m1", "m2", "m3", "m4") if match[name])
+    moment, other = scene.moment(match, group), match["first"] or match["first2"] or match["last"]
+    named = moment.day
+    if named is None or moment.weekly:
+        return None
+    first, last = sorted((named, named.replace(day=int(other))))
+    return whole_days(first, last) if (first == named) == bool(match["last"]) else None
 
 
 def to(scene: Scene, match: re.Match[str]) -> Bounds | None:

@@ -11,8 +11,8 @@ from functools import cache
 from edgeslm.ask.time_atoms import AGO, CLOCK, DATE, FILL, LENGTH, PART, RECENT
 from edgeslm.ask.time_words import LAST, MONTH, MONTHS
 
-_D = rf"(?:the\s+)?{DATE}{FILL}*"
-_C, _A, _N, _R, _P = (f"{sign}{FILL}*" for sign in (CLOCK, AGO, LENGTH, RECENT, PART))
+_D = rf"(?:the\s+)?{DATE}{FILL}*+"
+_C, _A, _N, _R, _P = (f"{sign}{FILL}*+" for sign in (CLOCK, AGO, LENGTH, RECENT, PART))
 _STAMP = rf"{_D}[\sT,]+(?:at\s+)?{_C}|{_C}\s*,?\s*(?:on\s+|of\s+)?{_D}"
 _M = rf"(?:{_STAMP}|{_D}|{_C}|{_A})"
 _UNIT = r"(?:second|minute|hour|day|week)"
@@ -44,7 +44,7 @@ SINCE = (
 )
 EARLIER = r"before(?:\s+it\s+was)?|prior\s+to|earlier\s+than|older\s+than|ahead\s+of|preceding|<(?![=-])"
 UNTIL = (
-    r"(?:from\s+the\s+(?:start|beginning)\s+)?(?:until|till|up\s+to|up\s+until)|from\s+the\s+(?:start|beginning)\s+to"
+    r"up\s+to\s+and\s+including|(?:from\s+the\s+(?:start|beginning)\s+)?(?:until|till|up\s+to|up\s+until)|from\s+the\s+(?:start|beginning)\s+to"
     rf"|by|leading\s+up\s+to|(?:on|at)\s+or\s+before|ending(?:\s+(?:at|by|on|with))?"
     rf"|{_NOT}\s+(?:after|later\s+than|past)|<=|=<|≤"
 )
@@ -70,6 +70,13 @@ class Rule:
 # Tried in this order; what a rule has taken, later ones do not see. Groups: m1, m2 moments, d0, d9 days, n a span.
 RULES: dict[str, Rule] = {
     "between": Rule(rf"{_PRE}{_LEAD}\s+(?P<m1>{_M}){_AND}(?P<m2>{_M})", DATE + CLOCK + AGO),
+    "days": Rule(
+        rf"(?:{_LEAD}\s+(?P<m1>{_D}){_AND}|{_WHEN}(?P<m2>{_D}){_JOIN})(?:the\s+)?(?P<last>\d\d?)(?:st|nd|rd|th)?"
+        rf"(?![\w:-]){_END}"
+        rf"|{_LEAD}\s+(?:the\s+)?(?P<first>\d\d?)(?:st|nd|rd|th)?{_AND}(?P<m3>{_D})"
+        rf"|{_WHEN}(?<![\w.:-])(?P<first2>\d\d?)(?:st|nd|rd|th)?{_JOIN}(?P<m4>{_D})",
+        DATE,
+    ),
     "to": Rule(rf"{_PRE}{_OPEN}(?P<m1>{_M}){_JOIN}(?P<m2>{_M})", DATE + CLOCK + AGO),
     "both": Rule(
         rf"{_PRE}(?P<op1>{_BOUND})\s*(?P<m1>{_M})\s*,?\s*(?:(?:and|but)\s+)?(?P<op2>{_BOUND})\s*(?P<m2>{_M}){_POST}",
@@ -83,7 +90,7 @@ RULES: dict[str, Rule] = {
         LENGTH,
     ),
     "beside": Rule(
-        rf"(?<!per )(?<!each )(?<!every )(?:\b(?P<lead>in|during|within|for|over)\s+)?(?:(?P<the>the|an?)\s+)?"
+        rf"{_PRE}(?<!per )(?<!each )(?<!every )(?:\b(?P<lead>in|during|within|for|over)\s+)?(?:(?P<the>the|an?)\s+)?"
         rf"(?:(?P<order>first|next|last|final)\s+)?(?:(?P<n>{_N})|(?<!\w)(?P<unit>{_UNIT}))\s+{_SIDE}\s+(?P<m1>{_M})",
         DATE + CLOCK + AGO,
     ),
@@ -106,7 +113,8 @@ RULES: dict[str, Rule] = {
         r"(?:\b(?:in|over|during|within|for|from|since|throughout|across)\s+)?(?:(?:the|these|this|our)\s+)?"
         rf"(?:(?P<n>{_R})|\b{LAST}\s+(?:one\s+)?(?:(?P<n2>{_N})|(?P<unit>{_UNIT}|[smhdw])\b"
         rf"(?P<half>\s+and\s+a\s+half\b)?))(?:\s+(?P<log>{_WHOLE}))?"
-        rf"(?P<other>\s+of\s+(?:(?:the|each|every|that)\s+)?(?:day|week|month|year|hour|session|run|{MONTH}|{DATE}))?",
+        rf"(?P<other>\s+of\s+(?:(?:the|each|every|that)\s+)?(?:day|week|month|year|hour|session|run|{MONTH}|{DATE})"
+        r"|\s+(?:before|after|preceding|prior\s+to|leading\s+up\s+to|following)\s+(?:the|it|its|that|a|an)\b)?",
         ("last", "past", "prev", "latest", "preceding", "most recent", "final", RECENT),
     ),
     "young": Rule(
@@ -127,7 +135,11 @@ RULES: dict[str, Rule] = {
         ("this", "current"),
     ),
     "night": Rule(r"(?:\b(?P<op>since|during|from|in)\s+)?\b(?P<which>last\s+night|tonight)\b", ("night",)),
-    "since_part": Rule(rf"\bsince\s+(?:this\s+|the\s+)?(?P<part>{_P})", PART),
+    "part_bound": Rule(
+        rf"(?<!\w)(?P<op>since|after|before|until|till|up\s+to|by|prior\s+to)\s+"
+        rf"(?:(?P<d0>{_D})\s*|this\s+|the\s+)(?P<part>{_P})",
+        PART,
+    ),
     "date_part": Rule(
         rf"{_WHEN}(?P<d0>{_D})\s*,?\s*(?:(?:in|during|over)\s+the|at|in|during)?\s*(?P<part>{_P})"
         rf"|(?:\b(?:in|during|over|on)\s+)?(?:the\s+)?(?P<part2>{_P})\s+(?:of|on)\s+(?P<d9>{_D})",
@@ -139,7 +151,8 @@ RULES: dict[str, Rule] = {
         DATE + CLOCK,
     ),
     "bound": Rule(
-        rf"{_PRE}(?P<op>{_BOUND})\s*(?:(?:this|last)\s+(?={CLOCK}))?(?P<m1>{_M}){_ONWARDS}{_POST}", DATE + CLOCK + AGO
+        rf"{_PRE}(?P<op>{_BOUND})\s*(?:(?:this|last)\s+(?=[{CLOCK}{DATE}]))?(?P<m1>{_M}){_ONWARDS}{_POST}",
+        DATE + CLOCK + AGO,
     ),
     "stamp": Rule(rf"(?<!\w)(?:(?:{_AT}|on|for)\s+)?(?P<m1>{_STAMP})", DATE),
     "clock": Rule(rf"{_PRE}\b{_AT}\s+(?P<m1>{_C})", CLOCK),

@@ -17,7 +17,7 @@ NUMBERS: dict[str, float] = {
     for number, word in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())
 } | {
     "fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40, "forty-five": 45, "sixty": 60, "ninety": 90,
-    "a": 1, "an": 1, "couple of": 2, "a couple of": 2, "few": 3, "a few": 3,
+    "a": 1, "an": 1, "couple": 2, "couple of": 2, "a couple": 2, "a couple of": 2, "few": 3, "a few": 3,
     "half": 0.5, "half a": 0.5, "half an": 0.5, "a half": 0.5, "quarter of an": 0.25, "a quarter of an": 0.25,
 }  # fmt: skip
 PARTS = {
@@ -51,14 +51,14 @@ _ATOM = (
     r"|(?P<date>(?<![\w./-])(?P<iso>\d{4}[-/]\d\d?[-/]\d\d?)(?![/-]|(?!t\d)\w|\.\w)"
     rf"|\b{_WEEKDAY}(?P<month>{MONTH})\.?\s+(?:the\s+)?(?P<mday>\d\d?)(?:st|nd|rd|th)?(?![\d:]|\.\d)(?!\w)"
     r"(?:,?\s+(?P<myear>\d{4})\b)?"
-    rf"|(?<![\w.:-])(?P<dday>\d\d?)(?:st|nd|rd|th)?\s+(?:of\s+)?(?P<dmonth>{MONTH})(?:,?\s+(?P<dyear>\d{{4}})\b)?"
+    rf"|(?:(?<![\w.:-])|(?<=\b\d-)|(?<=\b\d\d-))(?P<dday>\d\d?)(?:st|nd|rd|th)?\s+(?:of\s+)?(?P<dmonth>{MONTH})(?:,?\s+(?P<dyear>\d{{4}})\b)?"
     r"|\b(?P<today>today|yesterday)\b"
     rf"|\b(?P<wday>(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|(?:mon|tues?|weds?|thu|thurs?|fri|sat|sun)\b"
     rf"(?:{_NO_NOUN}|(?=,?\s+(?:the\s+)?\d\d?(?:st|nd|rd|th))))(?:,?\s+(?:the\s+)?(?P<wnum>\d\d?)(?:st|nd|rd|th))?"
     rf"|\b(?P<only>\d\d?)(?:st|nd|rd|th){_NO_NOUN})"
     r"|(?P<clock>(?:(?<![\w:])(?<!\w\.)|(?<=\dt))(?P<hh>\d\d?)[:h](?P<mm>\d\d)(?::(?P<ss>\d\d)(?:[.,]\d+)?)?"
-    rf"(?:\s*(?P<apm>{_MARK})(?!\w)|z)?(?![\w:])(?!\.\d)"
-    rf"|(?<![\w.:-])(?P<h12>\d\d?)\s*(?:o'?clock\s*)?(?P<ap>(?:{_MARK})(?!\w)"
+    rf"(?:\s*(?P<apm>{_MARK})(?!\w)|z|\s?(?:hrs|hours|h|uhr|o'?clock|utc|gmt)(?!\w))?(?![\w:])(?!\.\d)"
+    rf"|(?:(?<![\w.:-])|(?<=[ap]m-))(?P<h12>\d\d?)\s*(?:o'?clock\s*)?(?P<ap>(?:{_MARK})(?!\w)"
     r"|(?:in the morning|in the afternoon|in the evening|at night)\b)"
     r"|(?<![\w.:-])(?P<hc>\d\d?)\s*o'?clock\b"
     r"|\b(?P<word>noon|midday|midnight)\b)"
