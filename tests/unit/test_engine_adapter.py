@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from edgeslm.engine import Model
 from edgeslm.engine.evaluate import Evaluator
+from edgeslm.engine.library import load_library
 from edgeslm.errors import ModelError
 
 WIDTH, FEED_FORWARD, RANK, ALPHA = 64, 96, 4, 12.0
@@ -59,6 +61,17 @@ def write_merged(base: Path, path: Path) -> Path:
     return path
 
 
+def write_rounded(base: Path, quantized: Path, path: Path) -> Path:
+    """A copy of the tiny model with the values that its weights have in its quantized copy, in float32."""
+    path.write_bytes(base.read_bytes())
+    rounded = {tensor.name: tensor for tensor in gguf.GGUFReader(quantized).tensors}
+    reader = gguf.GGUFReader(path, "r+")
+    for tensor in reader.tensors:
+        tensor.data[:] = gguf.quants.dequantize(rounded[tensor.name].data, rounded[tensor.name].tensor_type)
+    reader.data.flush()
+    return path
+
+
 @pytest.fixture(scope="module")
 def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_adapter(tmp_path_factory.mktemp("adapters") / "adapter.gguf")
@@ -76,6 +89,18 @@ def test_a_model_with_an_adapter_computes_what_merged_weights_compute(
     found = rows(tiny_llama, adapter)
     assert found == pytest.approx(rows(merged), abs=2e-4)
     assert numpy.abs(found - rows(tiny_llama)).max() > 1
+
+
+def test_an_adapter_works_beside_a_quantized_model(tiny_llama: Path, adapter: Path, tmp_path: Path) -> None:
+    library = load_library().llama
+    quantized = tmp_path / "q4_0.gguf"  # which the loader lays out anew for the CPU
+    params = library.llama_model_quantize_default_params()
+    params.ftype = library.LLAMA_FTYPE_MOSTLY_Q4_0
+    assert library.llama_model_quantize(bytes(tiny_llama), bytes(quantized), ctypes.byref(params)) == 0
+    same = write_merged(write_rounded(tiny_llama, quantized, tmp_path / "rounded.gguf"), tmp_path / "merged.gguf")
+    found, plain = rows(quantized, adapter), rows(quantized)
+    # Not exact: with quantized weights llama.cpp rounds activations too.
+    assert numpy.abs(found - rows(same)).mean() < 0.1 * numpy.abs(plain - rows(same)).mean()
 
 
 def test_a_completion_is_written_with_the_adapter(tiny_llama: Path, adapter: Path, tmp_path: Path) -> None:
