@@ -1,7 +1,8 @@
 """Exact shapes of known models, random weights: the fp32 base under transformers against our quantized half of it.
 
 The half has every second layer less, which for a random model is the same as a model made with half the layers: so it
-is made that way. Knows the limits that the project promises; refuses to say anything of quality.
+is made that way. Two files of it are measured: llama.cpp's Q4_0 mixture, whose head (or tied embedding) is Q6_K, and
+Q4_0 throughout, which is what the promise is about. Knows the limits; refuses to say anything of quality.
 """
 
 from __future__ import annotations
@@ -41,34 +42,43 @@ def measure_shape(
 
     also: more dtypes of the base (bfloat16), measured in the same run.
     """
-    base, half = prepare(name, folder, note=note)
-    subjects = [Subject(f"{name}, {dtype} base", base, dtype) for dtype in ("float32", *also)]
-    return measure([*subjects, Subject(f"{name}, half the layers, {FILE_TYPE}", half)], load, note=note)
+    base, mixture, throughout = prepare(name, folder, note=note)
+    bases = [Subject(f"{name}, {dtype} base", base, dtype) for dtype in ("float32", *also)]
+    halves = [
+        Subject(f"{name}, half the layers, {FILE_TYPE} with Q6_K head", mixture),
+        Subject(f"{name}, half the layers, {FILE_TYPE}", throughout),
+    ]
+    return measure([*bases, *halves], load, note=note)
 
 
-def prepare(name: str, folder: Path, *, note: Callable[[str], None] = lambda text: None) -> tuple[Path, Path]:
-    """The base's checkpoint folder and the half's GGUF in `folder`, made only where they are not there yet."""
+def prepare(name: str, folder: Path, *, note: Callable[[str], None] = lambda text: None) -> tuple[Path, Path, Path]:
+    """The base's checkpoint folder and the half's GGUFs in `folder`, made only where they are not there yet.
+
+    The first GGUF is llama.cpp's mixture, the second is Q4_0 throughout.
+    """
     from edgeslm_convert.gguf import to_gguf
     from edgeslm_convert.quantize import quantize
 
     shape = read_shape(name)
     folder.mkdir(parents=True, exist_ok=True)
     stem = Path(name).name.removesuffix(".json")
-    base, half = folder / stem, folder / f"{stem}-half-{FILE_TYPE}.gguf"
+    base = folder / stem
+    mixture, throughout = folder / f"{stem}-half-{FILE_TYPE}-mixture.gguf", folder / f"{stem}-half-{FILE_TYPE}.gguf"
     if not base.is_dir():
         note(f"making {base}: random weights")
         make_random(shape, base)
-    if not half.is_file():
-        note(f"making {half}: random weights, {layers_of(shape) // 2} of {layers_of(shape)} layers")
+    if not (mixture.is_file() and throughout.is_file()):
+        note(f"making {throughout}: random weights, {layers_of(shape) // 2} of {layers_of(shape)} layers")
         checkpoint, f16 = folder / f"{stem}-half", folder / f"{stem}-half-f16.gguf"
         try:
             make_random(with_layers(shape, layers_of(shape) // 2), checkpoint, seed=1)
             to_gguf(checkpoint, f16, outtype="f16", pre_tokenizer=PRE_TOKENIZER)
-            quantize(f16, half, FILE_TYPE)
+            quantize(f16, mixture, FILE_TYPE)
+            quantize(f16, throughout, FILE_TYPE, pure=True)
         finally:
             shutil.rmtree(checkpoint, ignore_errors=True)
             f16.unlink(missing_ok=True)
-    return base, half
+    return base, mixture, throughout
 
 
 def beyond_limits(name: str, measures: Sequence[ModelMeasure]) -> list[str]:
