@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -258,3 +259,45 @@ def test_every_kind_of_step_has_settings_with_docstrings(name: str) -> None:
     found = kind(name)
     assert found.settings.__doc__
     assert found.settings.__dataclass_params__.frozen
+
+
+MODELS = Path(__file__).resolve().parents[2] / "models"
+READY = {
+    "tinyllama": (
+        {
+            "model_type": "llama", "hidden_size": 2048, "intermediate_size": 5632, "num_hidden_layers": 22,
+            "num_attention_heads": 32, "num_key_value_heads": 4, "vocab_size": 32000, "max_position_embeddings": 2048,
+        },
+        {"base": 1.0, "pruned": 0.55, "pruned+distilled": 0.55, "zeroed": 1.0},
+    ),
+    "tiny_starcoder": (
+        {
+            "model_type": "gpt_bigcode", "n_embd": 768, "n_layer": 20, "n_head": 12, "n_positions": 8192,
+            "vocab_size": 49152,
+        },
+        {"base": 1.0, "pruned": 0.47, "pruned+distilled": 0.47, "zeroed": 1.0},
+    ),
+    "openelm": (
+        {
+            "model_type": "openelm", "model_dim": 1280, "head_dim": 64, "num_transformer_layers": 2,
+            "vocab_size": 32000, "max_context_length": 2048, "num_query_heads": [12, 20], "num_kv_heads": [3, 5],
+            "ffn_multipliers": [0.5, 4.0], "ffn_dim_divisor": 256,
+        },
+        {"base": 1.0},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", READY)
+def test_a_ready_recipe_can_be_followed_for_its_model(name: str, tmp_path: Path) -> None:
+    config, expected = READY[name]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    made, _ = prepare(MODELS / name / "recipe.toml", source=str(tmp_path))
+    found = {variant: stages[-1].shape.parameters() for variant, stages in made.variants.items()}
+    assert {variant: round(count / made.source.parameters(), 2) for variant, count in found.items()} == expected
+    assert {kind for step in made.recipe.steps for kind in [step.kind]} <= set(KINDS)
+
+
+def test_every_recipe_of_variants_in_models_is_tested() -> None:
+    conversions = {path.parent.name for path in MODELS.glob("*/recipe.toml") if "[source]" in path.read_text()}
+    assert conversions == set(READY)
