@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from edgeslm_convert.plan import Plan
 from edgeslm_convert.recipe import Accept, Step, Texts, Variant
 from edgeslm_convert.shape import ModelShape
 from edgeslm_convert.texts import digest, read_records, token_sequences
-from edgeslm_convert.workshop import Result, Workshop, digest_of
+from edgeslm_convert.workshop import Result, Workshop, digest_of, plain
 
 Say = Callable[[str], None]
 SECTIONS = ("calibration", "training", "evaluation")
@@ -96,7 +96,7 @@ class _Conversion:
             step = self.recipe.step(name)
             made = self._step(step, number, of, variant, before, folder, kept)
             before, folder, kept = made.digest, made.folder, dict(made.report["kept"])
-            reports.append({"name": name, "kind": step.kind, "report": _for_manifest(made.report["report"])})
+            reports.append({"name": name, "kind": step.kind, "report": _short(made.report["report"])})
         return {"steps": reports, **self._files(variant, before, folder)}
 
     def _step(
@@ -126,8 +126,7 @@ class _Conversion:
                 kept=dict(kept),
                 say=self.say,
             )
-            report = kind.run(work)
-            return {"report": report, "kept": work.kept}
+            return {"report": _timeless(plain(kind.run(work))), "kept": work.kept}
 
         return self.workshop.result(
             f"{number:02d}-{step.name}",
@@ -321,12 +320,17 @@ def _place(made: Path, out: Path) -> None:
             shutil.copyfile(made, beside)
 
 
-def _for_manifest(report: Any) -> Any:
-    """A report without how long it took, so that two runs write the same, and with long lists as their hash."""
+def _timeless(report: Any) -> Any:
+    """A report without how long anything took, so that two runs write the same."""
+    if isinstance(report, dict):
+        return {key: _timeless(value) for key, value in report.items() if key not in _TIMES}
+    return [_timeless(item) for item in report] if isinstance(report, list) else report
+
+
+def _short(report: Any) -> Any:
+    """A report with long lists (of tokens, say) as their hash: the whole is in the step's record."""
     if isinstance(report, Mapping):
-        return {key: _for_manifest(value) for key, value in report.items() if key not in _TIMES}
-    if isinstance(report, Sequence) and not isinstance(report, str):
-        if len(report) > _LONGEST_LIST:
-            return {"entries": len(report), "sha256": digest_of(report)}
-        return [_for_manifest(item) for item in report]
-    return report
+        return {key: _short(value) for key, value in report.items()}
+    if isinstance(report, list) and len(report) > _LONGEST_LIST:
+        return {"entries": len(report), "sha256": digest_of(report)}
+    return [_short(item) for item in report] if isinstance(report, list) else report
