@@ -222,6 +222,28 @@ def test_the_log_says_how_it_went(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"checkpoint.pt", "train.jsonl"}
 
 
+def test_evaluation_takes_a_tenth_of_the_time_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = 0.0
+
+    def now() -> float:
+        nonlocal clock
+        clock += 5.0
+        return clock
+
+    def evaluate(final: bool) -> dict[str, float]:
+        nonlocal clock
+        clock += 0.0 if final else 200.0
+        return {"held_out_loss": 1.0}
+
+    monkeypatch.setattr(loop.time, "perf_counter", now)
+    module, run = start(tmp_path, steps=400, checkpoint_minutes=1e9)
+    loop.drive(run, load, objective_of(module), tmp_path, evaluate=evaluate)
+    lines = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text().splitlines()][:-1]
+    evaluated = sum("held_out_loss" in line for line in lines)
+    assert len(lines) > 50  # a line a minute all the same
+    assert 2 <= evaluated <= 0.1 * clock / 200 + 1
+
+
 def test_a_schedule_names_every_offender() -> None:
     wrong = Schedule(steps=0, minutes=-1.0, rate=float("nan"), decay=0.0, clip=-1.0).offenders()
     assert [line.split()[0] for line in wrong] == ["steps", "minutes", "rate", "decay", "clip"]

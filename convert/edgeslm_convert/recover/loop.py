@@ -31,6 +31,7 @@ Batches = Callable[[int], Iterable[Batch]]  # the epoch's number, from 0, to its
 Part = tuple[Tensor, dict[str, float]]  # a share of a batch's loss, and of its measures
 Objective = Callable[[Batch], Iterable[Part]]
 _NOTE_SECONDS = 60  # between lines of train.jsonl
+_EVALUATION_SHARE = 0.1  # of the wall time at most, but for the last one
 _NUMBERS = ("step", "spent", "seen", "epoch", "place")
 
 
@@ -235,8 +236,8 @@ def drive(
 
     evaluate: held-out measures; told whether these are the last ones.
     """
-    checkpoint_seconds = 60 * run.schedule.checkpoint_minutes
-    last_save = last_note = time.perf_counter()
+    began = last_save = last_note = time.perf_counter()
+    evaluating = 0.0
     with (out / "train.jsonl").open("a", encoding="utf-8") as log:
 
         def note(measures: dict[str, Any]) -> None:
@@ -247,10 +248,13 @@ def drive(
             for _ in run.steps(load, objective):
                 bar.set_postfix(run.shown(), refresh=False)
                 bar.update(int(1000 * run.progress) - bar.n)
-                if time.perf_counter() - last_note > _NOTE_SECONDS:
-                    note({**run.measures(), **evaluate(False)})
+                now = time.perf_counter()
+                if now - last_note > _NOTE_SECONDS:
+                    held_out = evaluate(False) if evaluating <= _EVALUATION_SHARE * (now - began) else {}
+                    note({**run.measures(), **held_out})
                     last_note = time.perf_counter()
-                if time.perf_counter() - last_save > checkpoint_seconds:
+                    evaluating += last_note - now
+                if now - last_save > 60 * run.schedule.checkpoint_minutes:
                     run.save()
                     last_save = time.perf_counter()
         run.save()
