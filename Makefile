@@ -7,13 +7,16 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 BUILD_INPUTS := pyproject.toml constraints.txt CMakeLists.txt $(wildcard cmake/*.cmake runtime/native/* runtime/native/patches/*)
 SAMPLE := runtime/edgeslm/data/sample/auth.log
 
-.PHONY: run test check bench cross clean
+.PHONY: run test test-upstream check bench cross clean
 
 run: $(VENV)/.installed      ## set up and ask the sample log a question
 	@$(BIN)/edgeslm ask "top 3 addresses with failed passwords" $(SAMPLE)
 
 test: $(VENV)/.complete      ## run all tests
 	@$(BIN)/python -m pytest
+
+test-upstream: $(VENV)/.complete ## load converted files in llama.cpp without our patches (compiles it: some minutes)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" && cmake --preset upstream && cmake --build --preset upstream --parallel && $(BIN)/python -m pytest -m upstream
 
 check: $(VENV)/.complete     ## lint, format and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

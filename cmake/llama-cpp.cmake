@@ -6,6 +6,9 @@
 
 set(EDGESLM_PIN_FILE "${PROJECT_SOURCE_DIR}/runtime/native/pin.toml")
 set(EDGESLM_PATCH_DIR "${PROJECT_SOURCE_DIR}/runtime/native/patches")
+if(EDGESLM_UPSTREAM)
+    set(EDGESLM_PATCH_DIR "${PROJECT_BINARY_DIR}/no-patches")
+endif()
 file(GLOB patches CONFIGURE_DEPENDS "${EDGESLM_PATCH_DIR}/*.patch")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${EDGESLM_PIN_FILE}" ${patches})
 
