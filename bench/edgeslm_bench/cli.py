@@ -102,10 +102,10 @@ def measure_model(
     Each is a fresh process, in turns. Prints a Markdown table with ratios to the first.
     """
     from edgeslm_bench.machine import machine_line
-    from edgeslm_bench.measure_model import Load, measure, subject
+    from edgeslm_bench.measure_model import MEASURED, Load, measure, subject
     from edgeslm_bench.model_table import to_json, to_markdown
 
-    machine = machine_line()
+    machine = machine_line(MEASURED, with_lnav=False)
     load = Load(prompt_tokens, new_tokens, rounds, threads)
     subjects = [subject(path, dtype=dtype) for path in models]
     measures = measure(subjects, load, note=lambda text: click.echo(text, err=True))
@@ -142,11 +142,11 @@ def measure_shapes(
     Prints a Markdown table for each shape. Exits with 1 if a ratio is beyond the promise.
     """
     from edgeslm_bench.machine import machine_line
-    from edgeslm_bench.measure_model import Load
+    from edgeslm_bench.measure_model import MEASURED, Load
     from edgeslm_bench.measure_shapes import LIMITS, beyond_limits, measure_shape
     from edgeslm_bench.model_table import to_json, to_markdown
 
-    machine = machine_line()
+    machine = machine_line(MEASURED, with_lnav=False)
     load = Load(prompt_tokens, new_tokens, rounds, threads)
     also = ("bfloat16",) if bfloat16 else ()
     results, beyond = {}, []

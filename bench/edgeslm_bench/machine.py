@@ -6,6 +6,7 @@ Refuses to guess: what the system does not tell is left out.
 import os
 import platform
 import shutil
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -14,12 +15,12 @@ from edgeslm_bench.process import run_process
 _CPU_INFO = Path("/proc/cpuinfo")
 
 
-def machine_line() -> str:
+def machine_line(packages: Sequence[str] = ("edgeslm", "duckdb"), *, with_lnav: bool = True) -> str:
     """CPU, cores this process may use, how busy the machine is, and the versions of what is measured."""
     cores = available_cores()
     parts = [cpu_model(), f"{cores} core{'s' if cores != 1 else ''}", f"Python {platform.python_version()}"]
-    parts += [f"{name} {found}" for name in ("edgeslm", "duckdb") if (found := package_version(name))]
-    parts += [lnav] if (lnav := lnav_version()) else []
+    parts += [f"{name} {found}" for name in packages if (found := package_version(name))]
+    parts += [lnav] if with_lnav and (lnav := lnav_version()) else []
     parts += [f"load before: {os.getloadavg()[0]:.2f}"] if hasattr(os, "getloadavg") else []
     return ", ".join(parts)
 

@@ -19,7 +19,7 @@ from typing import Any
 from edgeslm.errors import InputError, ModelError
 from edgeslm_bench.process import Run, run_process
 
-DTYPES = ("float32", "bfloat16")
+MEASURED = ("edgeslm", "torch", "transformers")
 _PATIENCE_S = 1800
 
 
