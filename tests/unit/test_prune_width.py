@@ -115,7 +115,7 @@ def idle_hidden(model: Any, gone: torch.Tensor, total: int) -> None:
             bias.sub_(bias[kept].mean())[gone] = 0
 
 
-HIDDEN_SETTINGS = {
+HIDDEN_SETTINGS: dict[str, dict[str, Any]] = {
     "llama": {"hidden": 32},
     "mistral": {"hidden": 32},
     "gemma": {"hidden": 32},
@@ -128,6 +128,7 @@ HIDDEN_SETTINGS = {
 @pytest.mark.parametrize("measure", MEASURES)
 @pytest.mark.parametrize("name", DECODERS)
 def test_residual_channels_that_nothing_uses_go_and_no_logit_changes(tmp_path: Path, name: str, measure: str) -> None:
+    eps: dict[str, Any]
     eps = {"layer_norm_epsilon": 1e-12} if name == "gpt_bigcode" else {"rms_norm_eps": 1e-12, "layer_norm_eps": 1e-12}
     model = tiny_model(name, tmp_path, **eps)
     gone = some(64, 32, 5)
@@ -206,6 +207,24 @@ def test_a_per_layer_budget_gives_more_channels_to_the_layer_that_needs_them() -
     assert share_out(scores, 4, 2) == [4, 6, 2]
     assert share_out(scores, 8, 2) == [8, 8, 8]
     assert sum(share_out([torch.rand(96) for _ in range(5)], 64, 32)) == 5 * 64
+
+
+def test_channels_that_only_fill_up_stay_zero_when_the_model_is_trained(tmp_path: Path) -> None:
+    model = tiny_model("llama", tmp_path)
+    layers_of(model)[2].mlp.down_proj.weight.data *= 0.01
+    report = prune_width(model, WidthSettings(ffn=96, budget="per_layer"), tokens())
+    assert report.ffn[2] < max(report.ffn)
+    filling = slice(report.ffn[2], None)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01, weight_decay=0.1)
+    before = layers_of(model)[2].mlp.up_proj.weight.detach().clone()
+    for sequence in tokens():
+        model(input_ids=sequence, labels=sequence).loss.backward()
+        optimizer.step()
+    mlp = layers_of(model)[2].mlp
+    assert not torch.equal(mlp.up_proj.weight, before)
+    for weight in (mlp.gate_proj.weight[filling], mlp.up_proj.weight[filling], mlp.down_proj.weight[:, filling]):
+        assert weight.numel() > 0
+        assert not weight.any()
 
 
 def test_check_names_every_offender_before_any_weight_is_loaded(tmp_path: Path) -> None:

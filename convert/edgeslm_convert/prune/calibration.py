@@ -87,7 +87,7 @@ def perplexity(model: Any, calibration: Calibration) -> float:
 @torch.no_grad()
 def last_hidden(model: Any, tokens: Tensor) -> Tensor:
     """The base model's output for one sequence, [t, n_embd], in float32."""
-    return forward(model.base_model, tokens).last_hidden_state[0].float()  # type: ignore[no-any-return]
+    return forward(model.base_model, tokens).last_hidden_state[0].float()
 
 
 def watch_input(module: nn.Module, take: Callable[[Tensor], None]) -> Any:
@@ -124,4 +124,4 @@ def run(model: Any, calibration: Calibration, handles: list[Any], *, gradients: 
     begin = embedding.register_forward_hook(lambda _, __, output: output.requires_grad_(True))
     with hooks([*handles, begin]), resting(model), torch.enable_grad():
         for tokens in calibration:
-            loss(model, tokens).backward()  # type: ignore[no-untyped-call]
+            loss(model, tokens).backward()

@@ -61,7 +61,7 @@ class _Site:
 
     def activation(self, readers: Sequence[nn.Module]) -> Tensor:
         """Mean |activation| x norm of the columns that read it, summed over each group."""
-        columns = sum(reader.weight.detach().float().square().sum(0) for reader in readers)  # type: ignore[union-attr,operator]
+        columns = sum(reader.weight.detach().float().square().sum(0) for reader in readers)
         return (self._size / self._tokens * torch.as_tensor(columns).sqrt()).view(-1, self._group).sum(1)
 
 
@@ -131,8 +131,8 @@ def norms_and_readers(model: Any) -> list[tuple[nn.Module, list[nn.Module]]]:
 
 
 def _width(linear: nn.Module) -> int:
-    return int(linear.weight.shape[1])  # type: ignore[union-attr,index]
+    return int(linear.weight.shape[1])
 
 
 def _rows(norm: nn.Module) -> int:
-    return int(norm.weight.shape[0])  # type: ignore[union-attr,index]
+    return int(norm.weight.shape[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -32,7 +33,7 @@ def block_influence(model: Any, calibration: Calibration) -> list[float]:
 
     handles = []
     for index, layer in enumerate(layers):
-        handles.append(watch_input(layer, lambda hidden, index=index: entered(index, hidden)))
-        handles.append(watch_output(layer, lambda hidden, index=index: left(index, hidden)))
+        handles.append(watch_input(layer, partial(entered, index)))
+        handles.append(watch_output(layer, partial(left, index)))
     run(model, calibration, handles)
     return [total / count for total in totals]

@@ -8,6 +8,7 @@ FLAP, eq. 5); and norms over fewer channels are scaled so that what stays leaves
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -244,7 +245,7 @@ def _norm_scales(model: Any, calibration: Calibration, kept: Tensor) -> list[tup
         totals.setdefault(norm, []).extend([float(ratio.sum()), len(ratio)])
 
     norms = [norm for norm, _ in norms_and_readers(model)]
-    run(model, calibration, [watch_input(norm, lambda hidden, norm=norm: take(norm, hidden)) for norm in norms])
+    run(model, calibration, [watch_input(norm, partial(take, norm)) for norm in norms])
     return [(norm, sum(totals[norm][::2]) / sum(totals[norm][1::2])) for norm in norms]
 
 
@@ -252,9 +253,9 @@ def _norm_scales(model: Any, calibration: Calibration, kept: Tensor) -> list[tup
 def _scale_norms(model: Any, scales: list[tuple[nn.Module, float]]) -> None:
     for norm, scale in scales:
         if model.config.model_type == "gemma":  # it multiplies by 1 + weight
-            norm.weight.copy_((1 + norm.weight) * scale - 1)  # type: ignore[union-attr,operator]
+            norm.weight.copy_((1 + norm.weight) * scale - 1)
         else:
-            norm.weight.mul_(scale)  # type: ignore[union-attr,operator]
+            norm.weight.mul_(scale)
 
 
 @torch.no_grad()
@@ -264,7 +265,7 @@ def _keep_gemma_scale(model: Any, narrowing: float) -> None:
     model.get_input_embeddings().weight.mul_(root)
     for norm, readers in norms_and_readers(model):
         if readers == [model.get_output_embeddings()]:
-            norm.weight.copy_((1 + norm.weight) / root - 1)  # type: ignore[union-attr,operator]
+            norm.weight.copy_((1 + norm.weight) / root - 1)
 
 
 def _attention(model: Any) -> tuple[int, int, int]:
