@@ -37,8 +37,9 @@ class Plan:
         """The plan for a person: parameters, bytes of every output type and operations a token, against the source."""
         types = list(dict.fromkeys(["f16", *map(str.lower, self.recipe.output.types)]))
         rows = [["variant", "after", "layers", "parameters", "", *_headings(types), "MFLOPs/token", ""]]
+        rows.append(self._row("the source", Stage("", self.source), types, context))
         for name, stages in self.variants.items():
-            rows += [self._row(name, stage, types, context) for stage in stages]
+            rows += [self._row(name, stage, types, context) for stage in stages[1:] or stages]
         notes = [f"Ratios are to the source. Operations of one token after {context} others. Bytes without metadata."]
         if self.recipe.output.target_bytes:
             notes.append(f"One more file of each variant has at most {self.recipe.output.target_bytes:,} bytes.")
@@ -48,7 +49,7 @@ class Plan:
         shape, source = stage.shape, self.source
         flops, before = shape.flops_per_token(context), source.flops_per_token(context)
         imatrix = self.recipe.output.imatrix
-        row = [name, stage.step or "the source", str(shape.n_layer), f"{shape.parameters():,}"]
+        row = [name, stage.step or "-", str(shape.n_layer), f"{shape.parameters():,}"]
         row.append(_ratio(shape.parameters(), source.parameters()))
         for kind in types:
             size, original = shape.bytes(kind, imatrix=imatrix), source.bytes(kind, imatrix=imatrix)
