@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgeslm.errors import ModelError
 from edgeslm_convert.pre_tokenizer import PRE_TOKENIZER_KEY
 from edgeslm_convert.prune.pieces import merge_ranks, tokenizer_json
 
@@ -119,42 +118,16 @@ def _merges_text(path: Path, left: set[str]) -> str:
 
 
 def _sentencepiece(data: bytes, numbers: dict[int, int]) -> bytes:
-    """A SentencePiece model with fewer pieces: in its protocol buffer each is a field number 1, in order of their ids.
+    """A SentencePiece model with fewer pieces; how it normalises text stays."""
+    from sentencepiece import sentencepiece_model_pb2
 
-    The rest, how text is normalised, is copied as it is.
-    """
-    pieces: list[bytes] = []
-    rest: list[bytes] = []
-    at = 0
-    while at < len(data):
-        begin = at
-        key, at = _varint(data, at)
-        at = _behind(data, at, key & 7)
-        (pieces if key >> 3 == 1 else rest).append(data[begin:at])
+    model = sentencepiece_model_pb2.ModelProto.FromString(data)
     # Tokens that were added behind the model's own are not in it.
-    return b"".join([*(pieces[old] for old in numbers if old < len(pieces)), *rest])
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[at]
-        value |= (byte & 127) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 128:
-            return value, at
-
-
-def _behind(data: bytes, at: int, wire_type: int) -> int:
-    """Where the field whose value begins at `at` ends."""
-    if wire_type == 0:
-        return _varint(data, at)[1]
-    if wire_type == 2:
-        length, at = _varint(data, at)
-        return at + length
-    if wire_type in (1, 5):
-        return at + (8 if wire_type == 1 else 4)
-    raise ModelError("cannot prune tokenizer.model", reason=f"it holds a field of wire type {wire_type}")
+    left = [model.pieces[old] for old in numbers if old < len(model.pieces)]
+    del model.pieces[:]
+    model.pieces.extend(left)
+    model.trainer_spec.vocab_size = len(left)
+    return bytes(model.SerializeToString())
 
 
 def _numbered(vocabulary: dict[str, int], numbers: dict[int, int]) -> dict[str, int]:
