@@ -158,4 +158,4 @@ def _to_perplexity(likelihoods: NDArray[numpy.float64]) -> Perplexity:
         raise ModelError("there is no perplexity of single tokens", hint="give longer sequences")
     value = math.exp(-likelihoods.mean())
     spread = likelihoods.std(ddof=1) / math.sqrt(len(likelihoods)) if len(likelihoods) > 1 else math.nan
-    return Perplexity(value, value * spread, len(likelihoods))
+    return Perplexity(value, float(value * spread), len(likelihoods))
