@@ -84,17 +84,19 @@ def _texts(count: int) -> list[str]:
 
 
 def test_a_student_has_the_chosen_layers_tokens_and_positions(teacher: Path, tmp_path: Path) -> None:
-    settings = StudentSettings(layers=(0, 2), vocabulary=200, positions=64, refitted=64)
+    settings = StudentSettings(layers=(0, 2), ffn=96, vocabulary=200, positions=64, refitted=64)
     out = make_student(teacher, _texts(100), settings, tmp_path / "student")
     model, tokenizer = BertModel.from_pretrained(out), AutoTokenizer.from_pretrained(out)
     assert (model.config.num_hidden_layers, model.config.vocab_size, len(tokenizer)) == (2, 200, 200)
-    assert model.config.max_position_embeddings == 64
+    assert (model.config.max_position_embeddings, model.config.intermediate_size) == (64, 96)
     assert tokenizer.tokenize("the log") == AutoTokenizer.from_pretrained(teacher).tokenize("the log")
 
 
 def test_settings_that_the_teacher_cannot_follow_are_all_named(teacher: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot make such a student") as found:
-        make_student(teacher, _texts(9), StudentSettings(layers=(2, 7), vocabulary=9999, positions=0), tmp_path / "no")
+        make_student(
+            teacher, _texts(9), StudentSettings(layers=(2, 7), ffn=64, vocabulary=9999, positions=0), tmp_path / "no"
+        )
     for part in ("no layers [7]", "9999", "positions is 0"):
         assert part in found.value.reason
 

@@ -16,27 +16,30 @@ from edgeslm.errors import InputError
 from edgeslm_convert.checkpoint import load_model, model_shape, save_model
 from edgeslm_convert.encoder.refit import refit
 from edgeslm_convert.encoder.stream import padded
-from edgeslm_convert.prune import vocabulary
+from edgeslm_convert.prune import vocabulary, width
 from edgeslm_convert.prune.depth import keep_layers
 from edgeslm_convert.prune.vocabulary import VocabularySettings, prune_vocabulary
+from edgeslm_convert.prune.width import WidthSettings, prune_width
 from edgeslm_convert.shape import ModelShape
 from edgeslm_convert.texts import load_tokenizer
 
 _FITTED_BATCH = 64
+_CALIBRATED = 128  # sentences by which channels are chosen
 
 
 @dataclass(frozen=True)
 class StudentSettings:
-    """layers: the teacher's that stay. vocabulary: how many tokens stay, those that most of the text needs.
+    """layers: the teacher's that stay. ffn: channels of each that stay. vocabulary: how many tokens stay.
 
     positions: the longest text in tokens. corpus: sentences to count tokens in; refitted: sentences to refit layers on.
     """
 
     layers: tuple[int, ...] = (0, 4, 5)
-    vocabulary: int = 9152
+    ffn: int = 768
+    vocabulary: int = 13_312
     positions: int = 256
-    corpus: int = 150_000
-    refitted: int = 3000
+    corpus: int = 30_000
+    refitted: int = 2500
     seed: int = 1
 
 
@@ -55,9 +58,11 @@ def make_student(teacher: Path, texts: Sequence[str], settings: StudentSettings,
         prune_vocabulary(model, size, chosen, tokenizer_from=teacher, tokenizer_to=folder)
         whole = load_model(teacher)
         whole.set_input_embeddings(model.get_input_embeddings())  # the teacher, cut as the student cuts words
+        samples = _samples(folder, chosen[: settings.refitted])
+        prune_width(model, WidthSettings(ffn=settings.ffn), _calibration(samples))
         keep_layers(model, settings.layers)
         cut_positions(model, settings.positions)
-        refit(model.eval(), whole.eval(), settings.layers, _samples(folder, chosen[: settings.refitted]))
+        refit(model.eval(), whole.eval(), settings.layers, samples)
         save_model(model, folder, out)
     return out
 
@@ -73,7 +78,7 @@ def cut_positions(model: Any, count: int) -> None:
 
 
 def _offenders(shape: ModelShape, settings: StudentSettings, size: VocabularySettings) -> list[str]:
-    wrong = vocabulary.check(shape, size)
+    wrong = [*vocabulary.check(shape, size), *width.check(shape, WidthSettings(ffn=settings.ffn))]
     if shape.architecture != "bert":
         wrong.append(f"the teacher is a {shape.architecture}, not a bert")
     if strange := [layer for layer in settings.layers if not 0 <= layer < shape.n_layer]:
@@ -88,3 +93,9 @@ def _offenders(shape: ModelShape, settings: StudentSettings, size: VocabularySet
 def _samples(tokenizer: Path, texts: Sequence[str]) -> list[tuple[torch.Tensor, torch.Tensor]]:
     rows = sorted(load_tokenizer(tokenizer)(list(texts), truncation=True, max_length=64)["input_ids"], key=len)
     return [padded(rows[start : start + _FITTED_BATCH]) for start in range(0, len(rows), _FITTED_BATCH)]
+
+
+def _calibration(samples: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> list[torch.Tensor]:
+    """Some of the samples' sentences as tensors [1, t], every length among them."""
+    rows = [ids[row : row + 1, : int(mask[row].sum())] for ids, mask in samples for row in (0, len(ids) // 2)]
+    return rows[:_CALIBRATED]
