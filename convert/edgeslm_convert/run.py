@@ -40,17 +40,20 @@ def convert(plan: Plan, source: Path, out: Path, *, say: Say = lambda text: None
     """
     check_checkpoint(source)
     conversion = _Conversion(plan, source, out, say)
-    made = {variant.name: conversion.variant(variant) for variant in plan.recipe.variants}
-    broken = [line for files in made.values() for file in files["files"] for line in file.pop("broken")]
-    if broken:
-        raise ModelError(
-            "the recipe's bounds are not kept, so there is no manifest",
-            reason="; ".join(broken),
-            hint=f"what was made is in {out / 'work'}; change the recipe or its bounds and run it again",
-        )
-    path = conversion.publish(made)
-    conversion.workshop.tidy()
-    return path
+    try:
+        made = {variant.name: conversion.variant(variant) for variant in plan.recipe.variants}
+        broken = [line for files in made.values() for file in files["files"] for line in file.pop("broken")]
+        if broken:
+            raise ModelError(
+                "the recipe's bounds are not kept, so there is no manifest",
+                reason="; ".join(broken),
+                hint=f"what was made is in {out / 'work'}; change the recipe or its bounds and run it again",
+            )
+        path = conversion.publish(made)
+        conversion.workshop.tidy()
+        return path
+    finally:
+        conversion.workshop.close()
 
 
 class _Conversion:

@@ -72,6 +72,10 @@ class Workshop:
         remove(scratch)
         return Result(folder, digest, report)
 
+    def close(self) -> None:
+        """Let another run work in the folder."""
+        self._lock.close()
+
     def tidy(self) -> None:
         """Remove what no result of this run needs: those of other recipes, and what killed runs left."""
         for path in self.folder.iterdir():
