@@ -100,7 +100,7 @@ class _Conversion:
             made = self._step(step, number, of, variant, before, folder, kept)
             before, folder, kept = made.digest, made.folder, dict(made.report["kept"])
             reports.append({"name": name, "kind": step.kind, "report": _short(made.report["report"])})
-        return {"steps": reports, **self._files(variant, before, folder)}
+        return {"steps": reports, **self._files(variant, before, folder, kept)}
 
     def _step(
         self,
@@ -138,13 +138,13 @@ class _Conversion:
             announce=self._announcer(f"{variant.name}: step {number} of {of}, {step.name}"),
         )
 
-    def _files(self, variant: Variant, before: str, folder: Path) -> dict[str, Any]:
+    def _files(self, variant: Variant, before: str, folder: Path, kept: Mapping[str, Any]) -> dict[str, Any]:
         """The variant's GGUFs, f16 first, measured."""
         output = self.recipe.output
         whole = self.workshop.result(
             f"{variant.name}.f16",
             {"before": before, "name": self.recipe.name, "pre_tokenizer": self.recipe.source.pre_tokenizer},
-            lambda beside, scratch: self._convert(folder, beside / "model.gguf", variant),
+            lambda beside, scratch: self._convert(folder, beside / "model.gguf", variant, kept),
             announce=self._announcer(f"{variant.name}: GGUF, f16"),
         )
         matrix = self._importance(variant, whole, folder) if output.imatrix else None
@@ -158,12 +158,18 @@ class _Conversion:
         files = [self._measured(variant, kind, result, before, folder) for kind, result in made.items()]
         return {"parameters": shape.parameters(), "files": files}
 
-    def _convert(self, folder: Path, path: Path, variant: Variant) -> dict[str, Any]:
+    def _convert(self, folder: Path, path: Path, variant: Variant, kept: Mapping[str, Any]) -> dict[str, Any]:
         # By default the converter names the model after its folder.
         names = {"name": f"{self.recipe.name}-{variant.name}", "basename": None, "finetune": None, "version": None}
         metadata = path.with_name("metadata.json")
         metadata.write_text(json.dumps({f"general.{key}": value for key, value in names.items()}))
         to_gguf(folder, path, metadata=metadata, pre_tokenizer=self.recipe.source.pre_tokenizer, title=variant.name)
+        for name in variant.steps:
+            finish = step_kinds.kind(self.recipe.step(name).kind).on_gguf
+            if finish is not None:
+                converted = path.rename(path.with_name("converted.gguf"))
+                finish(converted, path, kept)
+                converted.unlink()
         return {"sha256": manifest.file_hash(path), "bytes": path.stat().st_size}
 
     def _importance(self, variant: Variant, whole: Result, folder: Path) -> Result:
