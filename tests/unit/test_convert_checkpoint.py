@@ -80,7 +80,7 @@ def hub(checkpoint: Path) -> Iterator[tuple[str, list[str]]]:
     (checkpoint / "pytorch_model.bin").write_bytes(b"a pickle")
     (checkpoint / "modeling_own.py").write_text("raise SystemExit")
     asked: list[str] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Hub, checkpoint, asked))  # type: ignore[arg-type]
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Hub, checkpoint, asked))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}", asked
     server.shutdown()
