@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from edgeslm_bench.measure_model import Load, ModelMeasure, Subject, measure, su
 from edgeslm_bench.measure_shapes import LIMITS, beyond_limits
 from edgeslm_bench.model_table import to_json, to_markdown
 
+SHARED = Path(os.environ.get("EDGESLM_SHARED", Path(__file__).resolve().parents[3] / "shared")) / "tokenizers"
 BASE = ModelMeasure("base", "transformers float32", 600_000_000, 2.0, 0.5, 100.0, 4.0, 6000.0, (4.0,))
 OURS = ModelMeasure("ours", "edgeslm", 60_000_000, 0.2, 0.05, 900.0, 82.0, 398.0, (81.0, 82.0, 83.0))
 
@@ -44,9 +47,9 @@ def test_every_promise_is_about_a_shape_that_is_here() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "layers", "weights"), [("tinyllama-1.1b", 22, 1.10e9), ("tiny_starcoder_py", 20, 164e6)]
+    ("name", "layers", "weights"), [("tinyllama-1.1b", 22, 1_100_048_384), ("tiny_starcoder_py", 20, 164_144_128)]
 )
-def test_shapes_are_those_of_the_real_models(name: str, layers: int, weights: float) -> None:
+def test_shapes_have_exactly_the_weights_of_the_real_models(name: str, layers: int, weights: int) -> None:
     torch = pytest.importorskip("torch", reason="the conversion room needs the extra `convert`")
     transformers = pytest.importorskip("transformers", reason="the conversion room needs the extra `convert`")
     shape = read_shape(name)
@@ -55,8 +58,19 @@ def test_shapes_are_those_of_the_real_models(name: str, layers: int, weights: fl
     config = transformers.AutoConfig.for_model(shape["model_type"], **settings)
     with torch.device("meta"):
         model = transformers.AutoModelForCausalLM.from_config(config)
-    assert sum(parameter.numel() for parameter in model.parameters()) == pytest.approx(weights, rel=0.005)
+    assert sum(parameter.numel() for parameter in model.parameters()) == weights
     assert layers_of(with_layers(shape, layers // 2)) == layers // 2
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"), [("tinyllama-1.1b", "tinyllama"), ("tiny_starcoder_py", "tiny_starcoder_py")]
+)
+def test_shapes_are_those_of_the_real_configurations(name: str, folder: str) -> None:
+    path = SHARED / folder / "config.json"
+    if not path.is_file():
+        pytest.skip(f"{path} is not here")
+    real = json.loads(path.read_text())
+    assert {key: real.get(key) for key in read_shape(name)} == read_shape(name)
 
 
 def test_what_is_no_shape_is_refused(tmp_path: Path) -> None:
