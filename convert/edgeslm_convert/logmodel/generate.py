@@ -5,12 +5,14 @@ A shard is written beside its name and moved into place, so a shard that is ther
 
 import json
 import multiprocessing
+import random
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from tqdm import tqdm
 
+from edgeslm_convert.logmodel.distract import distract
 from edgeslm_convert.logmodel.pair import make_pairs
 
 LOGS_PER_SHARD = 100
@@ -41,7 +43,9 @@ def _write_shard(task: tuple[Path, int, int, bool | None]) -> int:
     with beside.open("w", encoding="utf-8") as file:
         for number in range(LOGS_PER_SHARD):
             log_seed = seed * 1_000_003 + shard * LOGS_PER_SHARD + number
-            for pair in make_pairs(log_seed, holdout=holdout, dropped=dropped):
+            rng = random.Random(log_seed)
+            for plain in make_pairs(log_seed, holdout=holdout, dropped=dropped):
+                pair = plain if holdout else distract(plain, rng)
                 record = {"intent": pair.intent, "question": pair.question, "prompt": pair.prompt, "sql": pair.sql}
                 file.write(json.dumps(record, ensure_ascii=False) + "\n")
                 made += 1
