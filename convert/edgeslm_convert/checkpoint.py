@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,10 @@ def load_model(folder: Path, *, dtype: str = "float32", attention: str = "sdpa")
             reason=f"it lacks {', '.join(missing)}"[:_LONGEST_REASON],
             hint="copy or download it again",
         )
+    if getattr(model.config, "layer_sharing", None):
+        from edgeslm_convert.share.tie import tie_again
+
+        tie_again(model)
     return model.eval()
 
 
@@ -115,13 +120,23 @@ def save_model(model: Any, tokenizer_from: Path, out: Path) -> Path:
     """Save `model` with the tokenizer's files of folder `tokenizer_from` as folder `out`, moved into place whole."""
     with into_place(out) as beside:
         try:
-            model.save_pretrained(beside, safe_serialization=True)
+            with _written_out(model):
+                model.save_pretrained(beside, safe_serialization=True)
         except SafetensorError as error:  # a full disk is one of these
             raise InputError(
                 f"cannot write {out}", reason=str(error), hint="make room or name another place"
             ) from error
         copy_companions(tokenizer_from, beside)
     return out
+
+
+def _written_out(model: Any) -> AbstractContextManager[None]:
+    """While a model is saved, layers that share weights have copies of their own: checkpoints know no sharing."""
+    if not getattr(model.config, "layer_sharing", None):
+        return nullcontext()
+    from edgeslm_convert.share.tie import untied
+
+    return untied(model)
 
 
 def copy_companions(source: Path, target: Path, names: Sequence[str] = COMPANIONS) -> None:

@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 
 from edgeslm.errors import ModelError
 from edgeslm_convert.pre_tokenizer import recorded_pre_tokenizer
+from edgeslm_convert.stored import store_as_configured
 
 OUTPUT_TYPES = ("f32", "f16", "bf16", "q8_0")
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
@@ -99,6 +100,7 @@ def to_gguf(
     out.parent.mkdir(parents=True, exist_ok=True)
     try:
         run_converter(command, beside, str(title or model))
+        store_as_configured(model, beside)
         beside.replace(out)
     finally:
         beside.unlink(missing_ok=True)

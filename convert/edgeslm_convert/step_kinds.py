@@ -23,6 +23,8 @@ KINDS = {
     "distill": "edgeslm_convert.steps_recover:DISTILL",
     "distill_encoder": "edgeslm_convert.steps_recover:DISTILL_ENCODER",
     "finetune": "edgeslm_convert.steps_recover:FINETUNE",
+    "share": "edgeslm_convert.steps_stored:SHARE",
+    "low_rank": "edgeslm_convert.steps_stored:LOW_RANK",
     "zeroed": "edgeslm_convert.steps_prune:ZEROED",
 }
 

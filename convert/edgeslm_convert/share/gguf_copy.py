@@ -54,10 +54,12 @@ def copy_file(
     tensors: Iterable[tuple[str, str]],
     change: Callable[[gguf.GGUFWriter], None],
     leave_out: Iterable[str] = (),
+    added: Mapping[str, Any] | None = None,
 ) -> None:
     """Write `out` with the given tensors, (name in `out`, name in `source`), all metadata but `leave_out`, a change.
 
-    A value that `change` writes must be among `leave_out` if the source has it. Raises InputError on a full disk.
+    added: arrays by name, written after them. A value that `change` writes must be among `leave_out` if the source has
+    it. Raises InputError on a full disk.
     """
     skipped = {*_HEADER, *leave_out}
     chosen = [(name, source.tensors[original]) for name, original in tensors]
@@ -71,9 +73,14 @@ def copy_file(
         change(writer)
         for name, tensor in chosen:
             writer.add_tensor_info(name, tensor.data.shape, tensor.data.dtype, tensor.data.nbytes, tensor.tensor_type)
+        more = {name: numpy.ascontiguousarray(data) for name, data in (added or {}).items()}
+        for name, data in more.items():
+            writer.add_tensor_info(name, data.shape, data.dtype, data.nbytes)
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
         for _, tensor in chosen:
             writer.write_tensor_data(numpy.ascontiguousarray(tensor.data))
+        for data in more.values():
+            writer.write_tensor_data(data)
         writer.close()
