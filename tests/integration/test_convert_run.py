@@ -214,6 +214,27 @@ def test_without_room_on_the_disk_it_says_so_leaves_nothing_that_looks_whole_and
         assert files_of(out) == expected
 
 
+@pytest.mark.parametrize("size", ["400k", "700k"])
+def test_a_disk_that_runs_full_ends_in_a_clear_error(recipe: Path, tmp_path: Path, size: str) -> None:
+    """On a small file system of its own, which only who mounted it sees: so it is listed there."""
+    space = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+    mount = f"mount -t tmpfs -o size={size} tmpfs '{tmp_path}'"
+    try:
+        allowed = subprocess.run([*space, mount], capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        allowed = False
+    if not allowed:
+        pytest.skip("needs `unshare` and the right to mount a tmpfs")
+    command = f"'{sys.executable}' -m edgeslm convert '{recipe}' --out '{tmp_path}/out' 2>&1"
+    script = f"{mount} && {{ {command}; echo status $?; cd '{tmp_path}/out' && find . -type f; }}"
+    done = subprocess.run([*space, script], capture_output=True, text=True, check=True)
+    said, _, left = done.stdout.partition("status ")
+    assert left.startswith("2\n"), done.stdout
+    assert "error: " in said
+    assert "Traceback" not in said
+    assert not [name for name in left.splitlines() if name.endswith((".gguf", "manifest.json"))]
+
+
 def damage(kind: str, folder: Path) -> None:
     weights = folder / "model.safetensors"
     if kind == "truncated":
