@@ -72,8 +72,8 @@ def make_random(shape: str, out: Path, layers: int | None, dtype: str | None, se
     """Write a checkpoint folder of the exact SHAPE of a known model (tinyllama-1.1b, tiny_starcoder_py) or of a
     config.json, with random weights: to measure speed and memory on, nothing else.
     """
-    from edgeslm_bench.make_random import make_random as make
-    from edgeslm_bench.make_random import read_shape, with_layers
+    from edgeslm_bench.exact_shapes import read_shape, with_layers
+    from edgeslm_convert.random_checkpoint import make_random as make
 
     settings = read_shape(shape)
     path = make(with_layers(settings, layers) if layers else settings, out, dtype=dtype, seed=seed)

@@ -88,7 +88,7 @@ def measure(
 
 
 def _measure_once(one: Subject, load: Load) -> tuple[dict[str, Any], Run]:
-    worker = "worker_transformers" if one.dtype else "worker_gguf"
+    worker = "edgeslm_convert.transformers_worker" if one.dtype else "edgeslm_bench.worker_gguf"
     settings = {
         "model": str(one.path),
         "prompt_tokens": load.prompt_tokens,
@@ -96,7 +96,7 @@ def _measure_once(one: Subject, load: Load) -> tuple[dict[str, Any], Run]:
         "threads": load.threads,
         "dtype": one.dtype,
     }
-    command = [sys.executable, "-m", f"edgeslm_bench.{worker}", json.dumps(settings)]
+    command = [sys.executable, "-m", worker, json.dumps(settings)]
     run = run_process(command, environment=_environment(os.environ, load.threads), patience_s=_PATIENCE_S)
     if run.exit_status != 0:
         last = run.errors.strip().split("\n")[-1] or f"it ended with exit status {run.exit_status} and said nothing"

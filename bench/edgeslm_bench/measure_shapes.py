@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeslm_bench.make_random import PRE_TOKENIZER, layers_of, make_random, read_shape, with_layers
+from edgeslm_bench.exact_shapes import layers_of, read_shape, with_layers
 from edgeslm_bench.measure_model import Load, ModelMeasure, Subject, measure
 from edgeslm_bench.model_table import memory_ratio, speed_ratio
 
@@ -58,6 +58,7 @@ def prepare(name: str, folder: Path, *, note: Callable[[str], None] = lambda tex
     """
     from edgeslm_convert.gguf import to_gguf
     from edgeslm_convert.quantize import quantize
+    from edgeslm_convert.random_checkpoint import PRE_TOKENIZER, make_random
 
     shape = read_shape(name)
     folder.mkdir(parents=True, exist_ok=True)

@@ -16,9 +16,10 @@ from safetensors import safe_open
 from edgeslm.engine import Model
 from edgeslm.errors import ModelError
 from edgeslm_bench import cli
-from edgeslm_bench.make_random import PRE_TOKENIZER, make_random, read_shape
+from edgeslm_bench.exact_shapes import read_shape
 from edgeslm_bench.measure_model import Load, measure, subject
 from edgeslm_convert.gguf import converter_script, to_gguf
+from edgeslm_convert.random_checkpoint import PRE_TOKENIZER, make_random
 
 SHRINK = {"n_embd": 64, "n_head": 4, "n_layer": 2, "n_positions": 256}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgeslm.errors import InputError
-from edgeslm_bench.make_random import layers_of, read_shape, shape_names, with_layers
+from edgeslm_bench.exact_shapes import layers_of, read_shape, shape_names, with_layers
 from edgeslm_bench.measure_model import Load, ModelMeasure, Subject, measure, subject
 from edgeslm_bench.measure_shapes import LIMITS, beyond_limits
 from edgeslm_bench.model_table import to_json, to_markdown

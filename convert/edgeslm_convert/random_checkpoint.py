@@ -1,13 +1,11 @@
-"""Hugging Face checkpoints of a real model's exact shape with random weights, to measure speed and memory on.
+"""Hugging Face checkpoints with random weights, of any configuration, to measure speed and memory on.
 
-Both depend on shapes, not on trained values; nothing else may be judged on such a model. A shape is the real model's
-config.json, kept in shapes/. The tokenizer is made here: a few invented words, the rest of the vocabulary stays empty,
-so that embedding and head have their real size and nothing is downloaded.
+The tokenizer is made here: a few invented words, the rest of the vocabulary stays empty, so that embedding and head
+have the size that the configuration says and nothing is downloaded. Refuses to know any model's configuration.
 """
 
 from __future__ import annotations
 
-import json
 import random
 import shutil
 from pathlib import Path
@@ -15,50 +13,15 @@ from typing import Any
 
 from edgeslm.errors import InputError
 
-SHAPES = Path(__file__).with_name("shapes")
-_DEPTH_KEYS = ("num_hidden_layers", "n_layer")
 _SYLLABLES = "ba ce di fo gu la me ni po ru sa te vi xo zu".split()
 # A vocabulary that llama.cpp's converter does not know by its hash is read with this pre-tokenizer.
 PRE_TOKENIZER = "gpt-2"
 
 
-def shape_names() -> list[str]:
-    """The shapes that come with this room."""
-    return sorted(path.stem for path in SHAPES.glob("*.json"))
-
-
-def read_shape(name: str) -> dict[str, Any]:
-    """config.json of the shape `name`, or of the file of that path. Raises InputError."""
-    path = SHAPES / f"{name}.json" if name in shape_names() else Path(name)
-    try:
-        shape: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"no such shape: {name}",
-            reason=str(error),
-            hint=f"name a config.json, or one of {', '.join(shape_names())}",
-        ) from error
-    return shape
-
-
-def layers_of(shape: dict[str, Any]) -> int:
-    """How many layers the shape has. Raises InputError if it does not say."""
-    for key in _DEPTH_KEYS:
-        if key in shape:
-            return int(shape[key])
-    raise InputError("the shape does not say how many layers it has", reason=f"none of {', '.join(_DEPTH_KEYS)}")
-
-
-def with_layers(shape: dict[str, Any], layers: int) -> dict[str, Any]:
-    """The shape with another depth: for speed and memory the same as the random model with layers taken out."""
-    layers_of(shape)
-    return {key: layers if key in _DEPTH_KEYS else value for key, value in shape.items()}
-
-
 def make_random(shape: dict[str, Any], out: Path, *, dtype: str | None = None, seed: int = 0) -> Path:
-    """Write a checkpoint folder of that shape, moved into place whole, and return it.
+    """Write a checkpoint folder of that shape, the content of a config.json, moved into place whole, and return it.
 
-    dtype: of the stored weights, by default what the real checkpoint has. Weights are drawn as transformers initialises
+    dtype: of the stored weights, by default what the shape says. Weights are drawn as transformers initialises
     them, from `seed`. Raises InputError if transformers has no such architecture.
     """
     import torch
