@@ -15,13 +15,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from edgeslm import __version__
 from edgeslm.engine.library import load_library
 from edgeslm_convert.checkpoint import READ_FILES
 from edgeslm_convert.place import into_place
 
 NAME = "manifest.json"
-_PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "gguf", "numpy", "peft")
+_PACKAGES = ("edgeslm", "torch", "transformers", "tokenizers", "safetensors", "gguf", "numpy", "peft")
 _CHUNK = 2**20
 
 
@@ -33,7 +32,7 @@ def tools() -> dict[str, Any]:
             found[package] = version(package)
         except PackageNotFoundError:
             continue
-    return {"edgeslm": __version__, "python": platform.python_version(), "packages": found, "pin": _pin()}
+    return {"python": platform.python_version(), "packages": found, "pin": _pin()}
 
 
 def file_hashes(folder: Path) -> dict[str, str]:
