@@ -1,7 +1,7 @@
 """One process that loads a checkpoint with transformers on the CPU and continues a prompt, with a KV cache.
 
 Run by the bench room as `python -m`, never imported by it. It decodes greedily in a loop of its own: `generate` does
-the same and more between two tokens, so the base model is never shown slower than it is. Loading is transformers' default.
+the same and more between two tokens, so the base model is never shown slower than it is. Loading is as by default.
 """
 
 import json
