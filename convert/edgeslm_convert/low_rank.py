@@ -117,7 +117,8 @@ def _chosen(model: Any, settings: LowRankSettings) -> dict[str, tuple[int, nn.Mo
             module = first.get_submodule(name)
         except AttributeError:
             continue
-        rank = rank_of(*module.weight.shape, settings)
+        n_out, n_in = module.weight.shape
+        rank = rank_of(n_out, n_in, settings)
         if rank:
             found[name] = (rank, module)
     return found

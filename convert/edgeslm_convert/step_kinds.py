@@ -24,6 +24,7 @@ KINDS = {
     "distill_encoder": "edgeslm_convert.steps_recover:DISTILL_ENCODER",
     "finetune": "edgeslm_convert.steps_recover:FINETUNE",
     "share": "edgeslm_convert.steps_stored:SHARE",
+    "early_exit": "edgeslm_convert.steps_recover:EARLY_EXIT",
     "low_rank": "edgeslm_convert.steps_stored:LOW_RANK",
     "zeroed": "edgeslm_convert.steps_prune:ZEROED",
 }

@@ -18,7 +18,7 @@ from torch import Tensor
 from edgeslm.errors import InputError
 from edgeslm_convert.checkpoint import load_model, save_model
 from edgeslm_convert.data.batches import Tokenizer, batches, packed, tokenize
-from edgeslm_convert.recover import distill, distill_encoder, finetune
+from edgeslm_convert.recover import distill, distill_encoder, early_exit, finetune
 from edgeslm_convert.recover.distill import Kept
 from edgeslm_convert.recover.loop import Batch
 from edgeslm_convert.recover.losses import IGNORED, mean_pooled
@@ -47,6 +47,11 @@ class DistillStep(_Batched, distill.DistilSettings):
 
 
 @dataclass(frozen=True)
+class EarlyExitStep(_Batched, early_exit.EarlyExitSettings):
+    """See recover.early_exit."""
+
+
+@dataclass(frozen=True)
 class FinetuneStep(_Batched, finetune.FinetuneSettings):
     """See recover.finetune."""
 
@@ -65,6 +70,13 @@ def _distill(work: Work) -> Mapping[str, Any]:
         student, teacher, _batches(work), work.settings, work.scratch, kept=_kept(work), held_out=_held_out(work)
     )
     save_model(student.cpu(), work.checkpoint, work.out)
+    return asdict(report)
+
+
+def _early_exit(work: Work) -> Mapping[str, Any]:
+    model = load_model(work.checkpoint)
+    report = early_exit.early_exit(model, _batches(work), work.settings, work.scratch, held_out=_held_out(work))
+    save_model(model.cpu(), work.checkpoint, work.out)
     return asdict(report)
 
 
@@ -196,5 +208,12 @@ def _kind(settings: Any, check: Any, run: Callable[[Work], Mapping[str, Any]]) -
 
 
 DISTILL = _kind(DistillStep, distill.check, _distill)
+EARLY_EXIT = StepKind(
+    EarlyExitStep,
+    _checked(early_exit.check),
+    _unchanged,
+    _early_exit,
+    lambda settings: (_TRAINING, _EVALUATION),
+)
 FINETUNE = _kind(FinetuneStep, finetune.check, _finetune)
 DISTILL_ENCODER = _kind(EncoderStep, distill_encoder.check, _distill_encoder)

@@ -1,4 +1,4 @@
-"""What HF's format cannot express and a GGUF can: layers stored once for several, matrices stored as two factors.
+"""What HF's format cannot express and a GGUF can: layers stored once, matrices stored as two factors, exits.
 
 The checkpoint holds everything written out and its config.json says what is shared or of low rank; here the GGUF that
 was made of it is rewritten so that it is stored that way. Nothing is decided here, and nothing changes but the last
@@ -19,7 +19,9 @@ from edgeslm.errors import PlanError
 from edgeslm_convert.share.files import share_file
 from edgeslm_convert.share.gguf_copy import Source, copy_file
 
-SHARING, LOW_RANK = "layer_sharing", "low_rank"  # keys of config.json
+SHARING, LOW_RANK, EARLY_EXIT = "layer_sharing", "low_rank", "early_exit"  # keys of config.json
+# As edgeslm.generate reads them.
+_EXIT_LAYER, _EXIT_CONFIDENCE = "edgeslm.exit.layer", "edgeslm.exit.confidence"
 _MOST_ERROR = 0.01  # of a factored matrix: f16 rounding is far below, training far above
 
 
@@ -28,6 +30,8 @@ def store_as_configured(checkpoint: Path, path: Path) -> None:
     config = json.loads((checkpoint / "config.json").read_text())
     if ranks := config.get(LOW_RANK):
         factor_file(path, path, ranks)
+    if exits := config.get(EARLY_EXIT):
+        write_exit(path, path, int(exits["layer"]), float(exits["confidence"]))
     if sharing := config.get(SHARING):
         share_file(path, path, sharing)
 
@@ -51,6 +55,20 @@ def factor_file(source: Path, out: Path, ranks: Mapping[str, int]) -> None:
         made[f"{stem}.low_rank_a.weight"] = first.astype(tensor.data.dtype)
         made[f"{stem}.low_rank_b.weight"] = second.astype(tensor.data.dtype)
     copy_file(file, out, tensors=kept, change=lambda writer: None, added=made)
+
+
+def write_exit(source: Path, out: Path, layer: int, confidence: float) -> None:
+    """Write `out` as `source` with the layer to leave at, and the top probability from which on an exit is sure."""
+    file = Source(source)
+    if not 1 <= layer <= file.n_layer:
+        raise PlanError(f"there is no exit layer {layer}", reason=f"the model has layers 1 to {file.n_layer}")
+
+    def add(writer: gguf.GGUFWriter) -> None:
+        writer.add_uint32(_EXIT_LAYER, layer)
+        writer.add_float32(_EXIT_CONFIDENCE, confidence)
+
+    names = [(name, name) for name in file.tensors]
+    copy_file(file, out, tensors=names, change=add, leave_out=[_EXIT_LAYER, _EXIT_CONFIDENCE])
 
 
 def split(matrix: Any, rank: int) -> tuple[Any, Any]:

@@ -105,16 +105,20 @@ def test_an_exit_that_is_always_sure_writes_the_text_of_a_fixed_exit_on_the_same
 
 
 def test_layers_that_a_confident_exit_left_out_are_made_up_for_before_a_full_step(decoder: Decoder) -> None:
-    """After tokens that left early, a full step sees the cache of full decoding of the same text."""
-    first = start(decoder, "the log")
-    mode = ConfidentExit(decoder, 1, 1e-9, ALWAYS)
-    written = write(decoder, mode, first, 8)
-    mode._confidence = 1.1  # from now on never sure
-    after = mode.step(written[-1], 1)
-    decoder.keep(0)
-    text = decoder.model.tokenize("the log") + written
-    decoder.read(text)
-    assert decoder.best(len(text) - 1, 1)[0] == after
+    """After tokens that left early, full steps go on as after full decoding of the same text."""
+    for prompt in prompts(6):
+        first = start(decoder, prompt)
+        mode = ConfidentExit(decoder, 1, 1e-9, ALWAYS)
+        written = write(decoder, mode, first, 12)
+        mode._confidence = 1.1  # from now on never sure
+        early = len(written)
+        while len(written) < early + 6:
+            written += mode.step(written[-1], 1)
+        text = decoder.model.tokenize(prompt) + written[:early]
+        decoder.keep(0)
+        decoder.read(text)
+        second = decoder.best(len(text) - 1, 1)[0][0]
+        assert write(decoder, Plain(decoder), second, 6) == written[early:]
 
 
 def test_a_mode_that_does_not_pay_says_so_and_stops_drafting(decoder: Decoder) -> None:
@@ -179,7 +183,7 @@ def test_what_is_kept_is_private(decoder: Decoder, tmp_path: Path) -> None:
     [
         (Settings(speculate="lookup", exit_layer=2), "drafts looked up in the text need no exit layer"),
         (Settings(speculate="self", exit_confidence=0.5), "drafting and leaving early exclude each other"),
-        (Settings(exit_confidence=1.5), "a confidence is above 0 and at most 1"),
+        (Settings(exit_confidence=1.5), "a confidence is at least 0 (the model's own) and at most 1"),
         (Settings(max_tokens=0), "at least one token must be allowed"),
         (Settings(speculate="luck"), "there is no way to speculate called luck"),
     ],

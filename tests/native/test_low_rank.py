@@ -24,7 +24,7 @@ def factor(matrix: Any, rank: int) -> tuple[Any, Any]:
 
 
 def factored(source: Path, out: Path, names: list[str], rank: int) -> Path:
-    tensors = {}
+    tensors: dict[str, Any] = {}
     for name in names:
         first, second = factor(tensor(source, f"{name}.weight"), rank)
         tensors |= {f"{name}.low_rank_a.weight": first, f"{name}.low_rank_b.weight": second}

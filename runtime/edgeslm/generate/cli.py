@@ -35,7 +35,7 @@ class Bytes(click.ParamType):
 @click.option("--max-tokens", type=click.IntRange(1), default=256, show_default=True, help="Write at most so many.")
 @click.option("--context", type=click.IntRange(16), default=2048, show_default=True, help="Tokens of prompt and text.")
 @click.option("--exit-layer", type=int, help="Compute only the first N layers (alone), or draft or leave there.")
-@click.option("--exit-confidence", type=float, help="Leave early where the exit's top probability passes P.")
+@click.option("--exit-confidence", type=float, help="Leave early above this top probability; 0: the model's own.")
 @click.option(
     "--speculate",
     type=click.Choice(SPECULATIONS),

@@ -16,6 +16,9 @@ SIZES = (1, 2, 3, 5, 9)
 MOST_DRAFTED = SIZES[-1] - 1
 # A mode must promise this much more than plain decoding: its own bookkeeping and the error of the estimates.
 _MARGIN = 1.05
+# A cost is the least of so many times, or of as many as fit the time.
+_REPEATS = 5
+_ENOUGH_MS = 20.0
 
 
 @dataclass
@@ -99,11 +102,14 @@ def measure_costs(decoder: Decoder, sizes: Iterable[int] = SIZES, exits: Sequenc
     def timed(size: int) -> float:
         decoder.read(filler * size, outputs=size)
         decoder.keep(held)
-        started = time.perf_counter()
-        decoder.read(filler * size, outputs=size)
-        elapsed = (time.perf_counter() - started) * 1e3
-        decoder.keep(held)
-        return elapsed
+        found: list[float] = []
+        # The least of several: another process only ever makes a step slower.
+        while len(found) < _REPEATS and sum(found) < _ENOUGH_MS:
+            started = time.perf_counter()
+            decoder.read(filler * size, outputs=size)
+            found.append((time.perf_counter() - started) * 1e3)
+            decoder.keep(held)
+        return min(found)
 
     for size in sizes:
         if size <= decoder.room:

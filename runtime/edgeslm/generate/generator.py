@@ -50,8 +50,8 @@ class Settings:
             wrong.append("drafting and leaving early exclude each other")
         if self.speculate == "lookup" and self.exit_layer is not None:
             wrong.append("drafts looked up in the text need no exit layer")
-        if self.exit_confidence is not None and not 0 < self.exit_confidence <= 1:
-            wrong.append("a confidence is above 0 and at most 1")
+        if self.exit_confidence is not None and not 0 <= self.exit_confidence <= 1:
+            wrong.append("a confidence is at least 0 (the model's own) and at most 1")
         if self.max_tokens < 1:
             wrong.append("at least one token must be allowed")
         return wrong
@@ -198,6 +198,18 @@ def _exit_layer(decoder: Decoder, settings: Settings) -> int:
     return min(max(1, layer), n_layer)
 
 
+def _own_confidence(decoder: Decoder) -> float:
+    """The confidence that the model's conversion found. Raises InputError where there is none."""
+    try:
+        return float(decoder.model.metadata[EXIT_CONFIDENCE_KEY])
+    except (KeyError, ValueError):
+        raise InputError(
+            f"{decoder.model.name} has no confidence of its own to leave early by",
+            reason=f"it has no {EXIT_CONFIDENCE_KEY}",
+            hint="give one between 0 and 1",
+        ) from None
+
+
 def _set_threads(decoder: Decoder, settings: Settings, done: Generation) -> tuple[int, int]:
     """The threads asked for, or the fastest for one token and for batches, measured once for a model."""
     most = settings.threads or default_threads()
@@ -222,7 +234,7 @@ def _make_mode(decoder: Decoder, settings: Settings, exit_layer: int, done: Gene
     costs = _costs(decoder, exit_layer, done)
     done.details = {"costs_ms": {"batches": dict(costs.batches), "exits": dict(costs.exits)}}
     if settings.exit_confidence is not None:
-        return ConfidentExit(decoder, exit_layer, settings.exit_confidence, costs)
+        return ConfidentExit(decoder, exit_layer, settings.exit_confidence or _own_confidence(decoder), costs)
     if settings.speculate == "lookup":
         return Speculative(decoder, LookupDrafter(decoder), costs, free_trials=True)
     drafter = SelfDrafter(decoder, exit_layer, costs.exits[exit_layer])

@@ -17,7 +17,8 @@ from edgeslm.generate.drafts import Drafter
 
 # Logits of one token differ by at most about this between a batch and the token alone (docs/log.md).
 NEAR_TIE = 0.05
-_TRIALS = 6  # drafted tokens after which a mode must pay
+_TRIALS = 4  # drafted tokens after which a mode must pay
+_FREE_RETRY = 8  # tokens until a mode whose guesses cost nothing but bookkeeping guesses again
 _FIRST_RETRY = 64  # tokens until a mode that was switched off is tried again; then twice as many
 
 
@@ -62,7 +63,7 @@ class Speculative:
     """Drafts, verifies all drafted tokens in one batch, and drafts as many as pays; none where none do."""
 
     def __init__(self, decoder: Decoder, drafter: Drafter, costs: Costs, *, free_trials: bool) -> None:
-        """free_trials: a draft costs nothing, so the mode may go on guessing while it is switched off."""
+        """free_trials: a draft costs next to nothing, so the mode goes on guessing while it is switched off."""
         self._decoder = decoder
         self._drafter = drafter
         self._costs = costs
@@ -71,7 +72,9 @@ class Speculative:
         self._acceptance = Acceptance()
         self._rest = 0
         self._next_rest = _FIRST_RETRY
+        self._length = 0
         self.tally = Tally()
+        self._choose_length()
 
     @property
     def acceptance(self) -> float:
@@ -81,16 +84,17 @@ class Speculative:
     def step(self, pending: int, most: int) -> list[int]:
         """What plain decoding would write, one token or more."""
         self.tally.steps += 1
-        length = best_length(self._costs, self._acceptance.rate, self._drafter.cost())
-        if length == 0:
+        if self._length == 0:
             return self._guess(pending) if self._is_trial() else self._plain.step(pending, most)
-        draft = self._drafter.draft(pending, min(length, most - 1, self._decoder.room - 1))
+        draft = self._drafter.draft(pending, min(self._length, most - 1, self._decoder.room - 1))
         return self._verify(pending, draft) if draft else self._plain.step(pending, most)
 
+    def _choose_length(self) -> None:
+        """As many drafted tokens as pay by what is known now."""
+        self._length = best_length(self._costs, self._acceptance.rate, self._drafter.cost())
+
     def _is_trial(self) -> bool:
-        """Whether to guess without relying on it. Guessing that costs rests for longer each time it did not pay."""
-        if self._free_trials:
-            return True
+        """Whether to guess without relying on it. Rests after guesses that did not pay."""
         if self._rest > 0:
             self._rest -= 1
             return False
@@ -103,12 +107,12 @@ class Speculative:
         if draft:
             hit = draft[0] == tokens[0]
             self._acceptance.record(int(hit), int(not hit))
-        pays = best_length(self._costs, self._acceptance.rate, self._drafter.cost()) > 0
-        if not pays and self._acceptance.seen >= _TRIALS:
+            self._choose_length()
+        if self._length == 0 and self._acceptance.seen >= _TRIALS:
             rate = self._acceptance.rate
             self.tally.switched_off = f"drafts were right {rate:.0%} of the time, too seldom to pay here"
-            if not self._free_trials:
-                self._rest, self._next_rest = self._next_rest, 2 * self._next_rest
+            self._rest = _FREE_RETRY if self._free_trials else self._next_rest
+            self._next_rest *= 2
         return tokens
 
     def _verify(self, pending: int, draft: list[int]) -> list[int]:
@@ -135,6 +139,7 @@ class Speculative:
         # A near tie that turned out as drafted was no miss.
         hits = accepted + int(missed and draft[accepted] == verdict)
         self._acceptance.record(hits, int(missed and hits == accepted))
+        self._choose_length()
         self.tally.switched_off = ""
         self.tally.drafted += len(draft)
         self.tally.accepted += hits

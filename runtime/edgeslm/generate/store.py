@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-_SAMPLE_BYTES = 1 << 20
+_SAMPLE_BYTES = 1 << 16
 _MOST_BYTES = 512 << 20  # of all entries together; the oldest go first
 _MAGIC = b"edgeslm1"
 _DIGEST_BYTES = 32
@@ -37,7 +37,7 @@ def cache_folder() -> Path | None:
 
 
 def fingerprint(path: Path) -> str:
-    """Tells one model file from another without reading a gigabyte: size, time of change, first and last mebibyte."""
+    """Tells one model file from another without reading a gigabyte: size, time of change, first and last 64 KiB."""
     status = path.stat()
     digest = hashlib.sha256(f"{status.st_size} {status.st_mtime_ns}".encode())
     with path.open("rb") as file:
