@@ -6,13 +6,12 @@ set(CMAKE_PLATFORM_NO_VERSIONED_SONAME ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(LLAMA_BUILD_NUMBER 0)
 set(LLAMA_BUILD_COMMIT "llama-cpp-python-${EDGESLM_PIN_VERSION}")
-set(CMAKE_LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib")
-set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib")
 set(ENV{GIT_CEILING_DIRECTORIES} "${LLAMA_CPP_PYTHON_DIR}/vendor:${LLAMA_CPP_PYTHON_DIR}/vendor/llama.cpp")
 add_subdirectory("${LLAMA_CPP_PYTHON_DIR}/vendor/llama.cpp" "${PROJECT_BINARY_DIR}/llama.cpp" EXCLUDE_FROM_ALL)
 
 set(libraries llama ggml ggml-base ggml-cpu)
-set_target_properties(${libraries} PROPERTIES INSTALL_RPATH "$ORIGIN" BUILD_WITH_INSTALL_RPATH ON)
+set_target_properties(${libraries} PROPERTIES
+    LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib" INSTALL_RPATH "$ORIGIN" BUILD_WITH_INSTALL_RPATH ON)
 add_custom_target(edgeslm_upstream ALL DEPENDS ${libraries})
 
 set(stage "${PROJECT_BINARY_DIR}/bindings")
