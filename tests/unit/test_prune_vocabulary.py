@@ -16,6 +16,7 @@ pytest.importorskip("torch", reason="the conversion room needs the extra `conver
 pytest.importorskip("transformers", reason="the conversion room needs the extra `convert`")
 
 import torch
+from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from edgeslm.errors import EdgeSlmError, PlanError
@@ -81,8 +82,13 @@ def test_a_published_tokenizer_cuts_its_corpus_as_before_and_any_other_text_with
     new = AutoTokenizer.from_pretrained(tmp_path / "small")
     assert len(kept) % 32 == 0
     assert len(new) == len(kept) < 0.5 * len(old)
+    raw_old, raw_new = (Tokenizer.from_file(str(at / "tokenizer.json")) for at in (source(name), tmp_path / "small"))
+    for raw in (raw_old, raw_new):
+        raw.no_truncation()
+        raw.no_padding()
     for text in corpus:
         assert [kept[token] for token in new.encode(text)] == old.encode(text)
+        assert [kept[token] for token in raw_new.encode(text).ids] == raw_old.encode(text).ids
     draws = random.Random(0)
     mixed = [" ".join(draws.sample(LOG.split() + CODE.split() + " ".join(STRANGE).split(), 12)) for _ in range(50)]
     for text in [*STRANGE, LOG, CODE[:2000], *mixed]:
@@ -158,6 +164,16 @@ def test_a_size_keeps_the_most_frequent_tokens_and_is_met_exactly(tmp_path: Path
     assert "ĠNotImplementedError" in read_pieces(tmp_path / "b").ids
 
 
+def test_where_there_is_room_for_one_token_the_more_frequent_stays() -> None:
+    pieces = read_pieces(source("tiny_starcoder_py"))
+    common, rare = pieces.ids["Ġnumpy"], pieces.ids["Ġif"]
+    assert rare < common
+    assert len(pieces.needed(rare)) < len(pieces.needed(common))
+    size = len(pieces.with_needed([common]))
+    kept = choose(pieces, Counter({rare: 1, common: 9}), VocabularySettings(size=size, multiple=1))
+    assert set(kept) == pieces.with_needed([common])
+
+
 def test_a_size_below_what_every_tokenizer_needs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="cannot prune the vocabulary to 96 tokens") as raised:
         pruned(source("tiny_starcoder_py"), tmp_path / "a", ["x"], VocabularySettings(size=96))
@@ -202,7 +218,7 @@ def test_check_names_every_offender(tmp_path: Path) -> None:
 
 
 def test_a_tokenizer_of_another_kind_is_refused(tmp_path: Path) -> None:
-    from tokenizers import Tokenizer, models
+    from tokenizers import models
 
     Tokenizer(models.Unigram([("a", -1.0), ("b", -2.0)])).save(str(tmp_path / "tokenizer.json"))
     with pytest.raises(EdgeSlmError, match="its tokenizer is of kind Unigram"):
