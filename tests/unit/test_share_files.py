@@ -37,7 +37,7 @@ def test_copies_are_dropped_and_the_array_says_whose_they_were(tmp_path: Path, t
     assert all(whole[name] == data for name, data in kept.items())
     fields = gguf.GGUFReader(tmp_path / "shared.gguf").fields
     assert fields[KEY].contents() == PAIRS
-    assert "`edgeslm unshare` writes a plain file" in fields["general.description"].contents()
+    assert "Shared layers: run edgeslm unshare. " in fields["general.description"].contents()
     assert result.tensors_dropped == 18
     assert result.bytes_after < 0.75 * result.bytes_before
 

@@ -93,7 +93,7 @@ def early_exit(
     if run.step == 0:
         run.before = _measures(agreements(model, held_out, run.device)[0])
     with layer_dropout(model, settings.dropout):
-        drive(run, batches, lambda batch: _objective(model, settings, batch), out)
+        drive(run, batches, lambda batch: objective(model, settings, batch), out)
     model.eval()
     found, pairs = agreements(model, held_out, run.device)
     layer = settings.layer or best_layer(found)
@@ -104,7 +104,8 @@ def early_exit(
     )  # fmt: skip
 
 
-def _objective(model: Any, settings: EarlyExitSettings, batch: Batch) -> Iterator[Part]:
+def objective(model: Any, settings: EarlyExitSettings, batch: Batch) -> Iterator[Part]:
+    """The batch's loss in parts: the last layer's, and that of one exit, drawn anew for each part."""
     n_layer = len(anatomy.layers_of(model))
     for ids, labels, share in parts(batch[0], batch[1], model.config.vocab_size):
         layer = int(torch.randint(1, n_layer, ()))

@@ -21,9 +21,10 @@ from edgeslm_convert.share.gguf_copy import Source, copy_file
 
 _LAYER = re.compile(r"blk\.(\d+)\.(.+)")
 _DESCRIPTION = "general.description"
+# llama.cpp's log shows the first 37 characters of it above its complaint about a missing tensor.
 _NOTE = (
-    "Layers share weights ({key}): llama.cpp without edgeslm's patches cannot load it; "
-    "`edgeslm unshare` writes a plain file."
+    "Shared layers: run edgeslm unshare. Layers share weights as {key} says, "
+    "which llama.cpp reads with edgeslm's patches only."
 )
 
 
