@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import ctypes
 import os
-import random
 import time
 import weakref
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from edgeslm.engine.adapter import apply_adapter, load_adapter
+from edgeslm.engine.choice import Chooser, Forcer, Pace
 from edgeslm.engine.cores import default_threads
 from edgeslm.engine.gguf_file import check_causal, check_header
 from edgeslm.engine.hooks import Hooks
@@ -76,6 +77,7 @@ class Model:
         self.threads = threads or default_threads()
         self._reuse_prefix = reuse_prefix
         self._cached: list[int] = []
+        self._pace = Pace()
         check_header(self.path)
         self._library = load_library()
         self._llama = self._library.llama
@@ -190,18 +192,15 @@ class Model:
                 reason=f"it has {len(tokens)} tokens and the context holds {self.n_ctx}",
                 hint="shorten the question, or use a model with a longer context" if tokens else "give some text",
             )
-        grammar_sampler = self._make_grammar(grammar) if grammar is not None else None
-        try:
+        with self._grammar(grammar) as (sampler, forcer):
+            chooser = Chooser(
+                self._library, self._context, self.name, temperature=temperature, seed=seed, grammar=sampler
+            )
             started = time.perf_counter()
             self._prefill(tokens)
             prefilled = time.perf_counter()
             limit = min(max_tokens, self.n_ctx - len(tokens))
-            written, logprobs, text, finished = self._decode(
-                grammar_sampler, limit, stop, temperature, seed, ignore_end
-            )
-        finally:
-            if grammar_sampler is not None:
-                self._llama.llama_sampler_free(grammar_sampler)
+            written, logprobs, text, finished = self._decode(chooser, forcer, limit, stop, ignore_end)
         return Completion(
             text=text,
             tokens=written,
@@ -270,11 +269,32 @@ class Model:
                 return buffer.raw[:length].decode("utf-8", "replace")
             size = length
 
-    def _make_grammar(self, grammar: str) -> Any:
+    @contextmanager
+    def _grammar(self, grammar: str | None) -> Iterator[tuple[Any, Forcer | None]]:
+        """A sampler that enforces the grammar and what knows where it leaves no choice; nothing without a grammar."""
+        if grammar is None:
+            yield None, None
+            return
         sampler = self._llama.llama_sampler_init_grammar(self._vocab, grammar.encode(), b"root")
         if not sampler:
             raise ModelError("the grammar is not valid GBNF", reason=first_reason(self._library.take_log()))
-        return sampler
+        # A recurrent state cannot go back to before a token that was offered and not chosen.
+        can_go_back = not (
+            self._llama.llama_model_is_recurrent(self._handle) or self._llama.llama_model_is_hybrid(self._handle)
+        )
+        forcer = Forcer(self._library, self._vocab, grammar, self._tokenize_within) if can_go_back else None
+        try:
+            yield sampler, forcer
+        finally:
+            self._llama.llama_sampler_free(sampler)
+            if forcer is not None:
+                forcer.close()
+
+    def _tokenize_within(self, text: str) -> list[int]:
+        """Tokens of `text` where it follows other text; some tokenizers put a space before what stands first."""
+        before = self.tokenize("\n", add_special=False, parse_special=False)
+        tokens = self.tokenize("\n" + text, add_special=False, parse_special=False)
+        return tokens[len(before) :] if tokens[: len(before)] == before else []
 
     def _prefill(self, tokens: list[int]) -> None:
         """Decode the prompt; afterwards the context holds exactly `tokens` and the logits of the last one."""
@@ -288,51 +308,56 @@ class Model:
             self._decode_tokens(tokens[start : start + _BATCH_TOKENS])
 
     def _decode(
-        self, grammar: Any, limit: int, stop: Sequence[str], temperature: float, seed: int, ignore_end: bool = False
+        self, chooser: Chooser, forcer: Forcer | None, limit: int, stop: Sequence[str], ignore_end: bool
     ) -> tuple[list[int], list[float], str, bool]:
         """Write at most `limit` tokens. Returns tokens, their logprobs, the text, and whether it ended by itself."""
-        draws = random.Random(seed)
-        logprob = ctypes.c_float()
         tokens: list[int] = []
         logprobs: list[float] = []
         data = b""
         stops = [text.encode() for text in stop if text]
+        offered: list[int] = []  # read with the token before them, not yet chosen
         while len(tokens) < limit:
             if tokens:
-                self._decode_tokens(tokens[-1:])
-            token = self._sample(grammar, temperature, draws.random(), logprob)
-            if self._llama.llama_vocab_is_eog(self._vocab, token) and not ignore_end:
-                return tokens, logprobs, data.decode("utf-8", "replace"), True
-            tokens.append(token)
-            logprobs.append(logprob.value)
-            data += self._piece(token)
-            ends = [data.find(text) for text in stops if text in data]
-            if ends:
-                return tokens, logprobs, data[: min(ends)].decode("utf-8", "replace"), True
+                started = time.perf_counter()
+                self._decode_tokens([tokens[-1], *offered], len(offered) + 1)
+                self._pace.note(len(offered) + 1, time.perf_counter() - started)
+            for index, expected in enumerate([*offered, None]):
+                token, logprob = chooser.choose(index if offered else -1)
+                if self.is_end(token) and not ignore_end:
+                    return tokens, logprobs, data.decode("utf-8", "replace"), True
+                tokens.append(token)
+                logprobs.append(logprob)
+                data += self._piece(token)
+                ends = [data.find(text) for text in stops if text in data]
+                if ends:
+                    return tokens, logprobs, data[: min(ends)].decode("utf-8", "replace"), True
+                if forcer is not None:
+                    forcer.accept(token)
+                if token != expected:
+                    self._take_back(len(offered) - index)
+                    break
+            if forcer is not None:
+                if forcer.is_done and not ignore_end:
+                    return tokens, logprobs, data.decode("utf-8", "replace"), True
+                room = min(limit - len(tokens), _FORCED_AT_ONCE) - 1
+                offered = forcer.tokens(tokens, data.decode("utf-8", "replace"), room) if self._pace.pays else []
         return tokens, logprobs, data.decode("utf-8", "replace"), False
 
-    def _decode_tokens(self, tokens: list[int]) -> None:
+    def _take_back(self, count: int) -> None:
+        """Forget the last `count` tokens of the cache."""
+        if count:
+            memory = self._llama.llama_get_memory(self._context)
+            self._cached = self._cached[: len(self._cached) - count]
+            self._llama.llama_memory_seq_rm(memory, 0, len(self._cached), -1)
+
+    def _decode_tokens(self, tokens: list[int], outputs: int = 1) -> None:
         """Run the model over `tokens` after what the context holds. Raises ModelError if llama.cpp refuses."""
-        buffer = (self._llama.llama_token * len(tokens))(*tokens)
-        status = self._llama.llama_decode(self._context, self._llama.llama_batch_get_one(buffer, len(tokens)))
+        status = self.hooks().decode(tokens, len(self._cached), outputs)
         if status != 0:
             self._cached = []
             reason = first_reason(self._library.take_log()) or f"llama_decode returned {status}"
             raise ModelError(f"{self.name} could not be run", reason=reason)
         self._cached += tokens
-
-    def _sample(self, grammar: Any, temperature: float, draw: float, logprob: ctypes.c_float) -> int:
-        token: int = self._library.own.edgeslm_sample_token(
-            self._context, grammar, temperature, draw, ctypes.byref(logprob)
-        )
-        if token == -1:
-            raise ModelError(
-                f"{self.name} cannot write what the grammar asks for",
-                reason="no token of its vocabulary is allowed here",
-            )
-        if token < 0:
-            raise ModelError(f"{self.name} gives no usable numbers", reason="its weights are damaged")
-        return token
 
     def _piece(self, token: int) -> bytes:
         size = 64
