@@ -134,6 +134,44 @@ def test_training_starts_from_given_embeddings(tmp_path: Path) -> None:
     assert torch.equal(weights(tmp_path)["model.embed_tokens.weight"], start)
 
 
+def trained(folder: Path, **changes: Any) -> Path:
+    train(lambda: make_pairs(9), make_pairs(5), TrainSettings(**{**TINY, **changes}, steps=3, rate=1e-2), folder)
+    return folder / "model"
+
+
+def test_a_grown_model_says_what_the_smaller_one_said(tmp_path: Path) -> None:
+    small = training.LlamaForCausalLM.from_pretrained(trained(tmp_path, layers=2)).eval()
+    grown = training.make_model(TrainSettings(**{**TINY, "layers": 4})).eval()
+    training.grow(small, grown)
+    ids = torch.arange(3, 30)[None]
+    with torch.no_grad():
+        assert torch.allclose(grown(ids).logits, small(ids).logits, atol=1e-5)
+    assert all(layer.mlp.down_proj.weight.abs().sum() == 0 for layer in grown.model.layers[1::2])
+
+
+@pytest.mark.parametrize("changes", [{"layers": 3}, {"width": 32}, {"vocabulary": 60}])
+def test_a_model_of_another_shape_cannot_be_started_from(tmp_path: Path, changes: dict[str, int]) -> None:
+    start = trained(tmp_path / "start", layers=2)
+    settings = TrainSettings(**{**TINY, "layers": 2, **changes}, steps=1)
+    with pytest.raises(InputError, match="cannot start"):
+        train(lambda: make_pairs(9), make_pairs(5), settings, tmp_path, start=start)
+
+
+def test_the_weights_saved_keep_their_share_of_those_before(tmp_path: Path) -> None:
+    start = trained(tmp_path / "start")
+    for share in (0.0, 0.25):
+        settings = TrainSettings(**TINY, steps=2, rate=1e-2, keep=share)
+        train(lambda: make_pairs(9), make_pairs(5), settings, tmp_path / str(share), start=start)
+    before, after, kept = (weights(tmp_path / name) for name in ("start", "0.0", "0.25"))
+    for name, weight in kept.items():
+        assert torch.allclose(weight, 0.75 * after[name] + 0.25 * before[name], atol=1e-6)
+
+
+def test_a_share_to_keep_is_below_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot keep 1\.5"):
+        train(lambda: make_pairs(9), make_pairs(5), TrainSettings(**TINY, steps=2, keep=1.5), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("pairs", "held_out", "message"),
     [(0, 5, "there are no pairs to train on"), (5, 0, "there are no held-out pairs")],

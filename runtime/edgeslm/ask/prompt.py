@@ -11,7 +11,7 @@ from edgeslm.ask.lexicon import split_words
 from edgeslm.ask.shapes import Slot
 
 WORDS_SHOWN = 18
-FINETUNE_NAME = "edgeslm-prompt-1"  # general.finetune of a GGUF that reads the compact form
+FINETUNE_NAME = "edgeslm-prompt-2"  # general.finetune of a GGUF that reads the compact form
 _PIECES = re.compile(r"[A-Za-z]+|\d+|[^\w\s]")
 
 
