@@ -175,7 +175,7 @@ def test_what_is_kept_is_private(decoder: Decoder, tmp_path: Path) -> None:
     run(decoder, "error 42", Settings(max_tokens=4, prefix="SELECT count FROM "), Plan(256))
     folder = tmp_path / "cache/edgeslm"
     assert folder.stat().st_mode & 0o777 == 0o700
-    assert [path.stat().st_mode & 0o777 for path in folder.iterdir()] == [0o600]
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
 
 
 @pytest.mark.parametrize(
