@@ -186,6 +186,8 @@ def test_a_save_that_fails_leaves_the_folder_of_an_earlier_one(whole: Path, tmp_
     (out / "old").touch()
 
     class Full:
+        config = None
+
         def save_pretrained(self, folder: Path, **_: Any) -> None:
             folder.mkdir()
             (folder / "model.safetensors").write_bytes(b"half")

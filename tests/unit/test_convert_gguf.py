@@ -12,6 +12,7 @@ pytest.importorskip("torch", reason="the conversion room needs the extra `conver
 pytest.importorskip("transformers", reason="the conversion room needs the extra `convert`")
 
 from click.testing import CliRunner
+from safetensors import safe_open
 
 from edgeslm.engine.gguf_file import check_header
 from edgeslm.errors import ModelError
@@ -118,7 +119,9 @@ def test_every_damaged_or_missing_part_is_named(checkpoint: Path, out: Path) -> 
     (checkpoint / "model.safetensors").rename(checkpoint / "model-00001-of-00003.safetensors")
     (checkpoint / "model-00002-of-00003.safetensors").write_bytes(b"\xff" * 64)
     parts = [f"model-0000{part}-of-00003.safetensors" for part in (1, 2, 3)]
-    index = {"weight_map": dict(zip("abc", parts, strict=True))}
+    with safe_open(checkpoint / parts[0], framework="numpy") as whole:
+        held = dict.fromkeys(whole.keys(), parts[0])
+    index = {"weight_map": {**held, "b": parts[1], "c": parts[2]}}
     (checkpoint / "model.safetensors.index.json").write_text(json.dumps(index))
     reason = refusal(checkpoint, out).reason
     assert [part in reason for part in parts] == [False, True, True]
