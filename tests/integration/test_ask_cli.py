@@ -349,6 +349,29 @@ def test_a_person_at_a_terminal_chooses_the_reading(
     assert ("SELECT count(*) FROM logs\n" in out) is (rows == 1)
 
 
+def test_leaving_the_choice_ends_without_an_answer(
+    log: Path, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked["plan"] = unsure_plan()
+    monkeypatch.setattr("edgeslm.ask.cli.may_ask", lambda files: True)
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))  # the end of input, as Ctrl-D gives it
+    assert cli.run(["ask", "anything", str(log)]) == 130
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("closed", ["stdin", "stdout", "stderr"])
+def test_only_a_person_at_a_terminal_is_asked(closed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(f"sys.{name}", types.SimpleNamespace(isatty=lambda open=name != closed: open))
+    assert not may_ask(("auth.log",))
+    monkeypatch.setattr(f"sys.{closed}", types.SimpleNamespace(isatty=lambda: True))
+    assert may_ask(("auth.log",))
+    assert not may_ask(("-",))
+    assert not may_ask(())
+
+
 def test_yes_takes_the_likeliest_reading_without_asking(
     log: Path, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -356,12 +379,6 @@ def test_yes_takes_the_likeliest_reading_without_asking(
     monkeypatch.setattr("edgeslm.ask.cli.may_ask", lambda files: True)
     assert cli.run(["ask", "--yes", "anything", str(log)]) == 0
     assert TOP in capsys.readouterr().out
-
-
-def test_nobody_is_asked_where_no_terminal_is_or_the_log_comes_from_it() -> None:
-    assert not may_ask(("auth.log",))  # pytest's standard input is no terminal
-    assert not may_ask(())
-    assert not may_ask(("-",))
 
 
 def _has_shipped_model() -> bool:

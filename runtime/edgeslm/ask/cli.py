@@ -154,8 +154,9 @@ def sql(
 
 
 def may_ask(files: tuple[str, ...]) -> bool:
-    """Whether a person sits at the terminal and the log does not come from there."""
-    return bool(files) and "-" not in files and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+    """Whether a person sits at the terminal: the log does not come from there, and the answer goes there."""
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    return bool(files) and "-" not in files and all(stream is not None and stream.isatty() for stream in streams)
 
 
 def choose_reading(readings: Sequence["Reading"]) -> "Reading":
