@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
+import math
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edgeslm.engine import Model
-from edgeslm.engine.choice import Forcer, Pace
+from edgeslm.engine.choice import Chooser, Forcer, Pace
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +117,42 @@ def test_batches_stop_where_they_are_slower_than_single_tokens() -> None:
     for _ in range(9):
         pace.note(4, 2.0)
     assert pace.pays
+
+
+@pytest.mark.parametrize("temperature", [0.7, 2.0])
+@pytest.mark.parametrize(
+    "grammar",
+    ["root ::= [a-h]", 'root ::= "a" | "the" | "log"', 'root ::= "x" | "é"'],  # hundreds of tokens are refused
+)
+def test_drawn_tokens_have_the_shares_that_the_grammar_leaves_them(
+    model: Model, grammar: str, temperature: float
+) -> None:
+    draws = 3000
+    model.complete("the log", max_tokens=1)  # leaves the logits of the token after the prompt
+    llama = model.library.llama
+    vocabulary = llama.llama_model_get_vocab(llama.llama_get_model(model.context))
+    sampler = llama.llama_sampler_init_grammar(vocabulary, grammar.encode(), b"root")
+    size = llama.llama_vocab_n_tokens(vocabulary)
+    logits = [llama.llama_get_logits_ith(model.context, -1)[token] for token in range(size)]
+    allowed = {token for token in range(size) if is_allowed(model, sampler, token)}
+    weights = {token: math.exp((logits[token] - max(logits)) / temperature) for token in allowed}
+    counts: Counter[int] = Counter()
+    for seed in range(draws):
+        start = llama.llama_sampler_clone(sampler)
+        chooser = Chooser(model.library, model.context, "m", temperature=temperature, seed=seed, grammar=start)
+        counts[chooser.choose(-1)[0]] += 1
+        llama.llama_sampler_free(start)
+    llama.llama_sampler_free(sampler)
+    assert 1 < len(allowed) < size / 2
+    assert set(counts) <= allowed
+    for token, weight in weights.items():
+        share = weight / sum(weights.values())
+        assert abs(counts[token] / draws - share) < 5 * math.sqrt(share * (1 - share) / draws) + 1e-3
+
+
+def is_allowed(model: Model, sampler: Any, token: int) -> bool:
+    llama = model.library.llama
+    single = (llama.llama_token_data * 1)(llama.llama_token_data(token, 0.0, 0.0))
+    candidates = llama.llama_token_data_array(single, 1, -1, False)
+    llama.llama_sampler_apply(sampler, ctypes.byref(candidates))
+    return bool(single[0].logit == 0.0)

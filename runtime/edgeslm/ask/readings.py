@@ -97,7 +97,9 @@ def other_readings(
 
 def _draw(model: Model, prompt: str, grammar: str) -> Iterator[tuple[str, float]]:
     for seed in range(_DRAWS):
-        done = model.complete(prompt, grammar=grammar, max_tokens=LONGEST_SQL, temperature=_TEMPERATURE, seed=seed)
+        done = model.complete(
+            prompt, grammar=grammar, max_tokens=LONGEST_SQL, temperature=_TEMPERATURE, seed=seed, reuse_prefix=True
+        )
         if done.finished and done.text.strip().startswith("SELECT"):
             yield done.text.strip(), probability(done.logprobs)
 

@@ -177,13 +177,14 @@ class Model:
         temperature: float = 0.0,
         seed: int = 0,
         ignore_end: bool = False,
+        reuse_prefix: bool | None = None,
     ) -> Completion:
         """Continue `prompt`, text or token ids, greedily at temperature 0, else drawn with `seed`.
 
         grammar: GBNF with a rule `root`; the text is then a prefix of a sentence of it, a whole one if `finished`.
         stop: the text ends before the first of these. ignore_end: write on after an end token, to measure a number of
-        tokens. Raises ModelError if the prompt does not fit the context,
-        the grammar is not GBNF, or the weights are damaged.
+        tokens. reuse_prefix: this time, instead of what the model was made with. Raises ModelError if the prompt does
+        not fit the context, the grammar is not GBNF, or the weights are damaged.
         """
         tokens = self.tokenize(prompt) if isinstance(prompt, str) else list(prompt)
         if not 0 < len(tokens) < self.n_ctx:
@@ -197,7 +198,7 @@ class Model:
                 self._library, self._context, self.name, temperature=temperature, seed=seed, grammar=sampler
             )
             started = time.perf_counter()
-            self._prefill(tokens)
+            self._prefill(tokens, self._reuse_prefix if reuse_prefix is None else reuse_prefix)
             prefilled = time.perf_counter()
             limit = min(max_tokens, self.n_ctx - len(tokens))
             written, logprobs, text, finished = self._decode(chooser, forcer, limit, stop, ignore_end)
@@ -296,10 +297,10 @@ class Model:
         tokens = self.tokenize("\n" + text, add_special=False, parse_special=False)
         return tokens[len(before) :] if tokens[: len(before)] == before else []
 
-    def _prefill(self, tokens: list[int]) -> None:
+    def _prefill(self, tokens: list[int], reuse_prefix: bool) -> None:
         """Decode the prompt; afterwards the context holds exactly `tokens` and the logits of the last one."""
         memory = self._llama.llama_get_memory(self._context)
-        kept = _common_length(self._cached, tokens[:-1]) if self._reuse_prefix else 0
+        kept = _common_length(self._cached, tokens[:-1]) if reuse_prefix else 0
         if kept == 0 or not self._llama.llama_memory_seq_rm(memory, 0, kept, -1):
             self._llama.llama_memory_clear(memory, False)
             kept = 0
