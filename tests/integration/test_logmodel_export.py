@@ -18,9 +18,9 @@ from edgeslm.ask.planner import sure_above, write_sql
 from edgeslm.ask.prompt import FINETUNE_NAME
 from edgeslm.engine import Model
 from edgeslm.errors import ModelError, PlanError
-from edgeslm_convert.logmodel.measure import open_table
 from edgeslm_convert.logmodel.pair import make_pairs, profile_log
 from edgeslm_convert.logmodel.simulate import simulate
+from edgeslm_convert.logmodel.table import open_table
 from gbnf import Grammar
 
 for needed in ("torch", "transformers", "safetensors", "sentencepiece", "gguf", "tqdm"):

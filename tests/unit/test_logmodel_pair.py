@@ -15,10 +15,10 @@ from edgeslm.ask.expand import expand
 from edgeslm.ask.grammar import build_grammar
 from edgeslm.ask.link import link
 from edgeslm.ask.prompt import compact_prompt
-from edgeslm_convert.logmodel.measure import open_table
 from edgeslm_convert.logmodel.pair import Dropped, make_pairs, profile_log, write_query
 from edgeslm_convert.logmodel.questions import Asker
 from edgeslm_convert.logmodel.simulate import simulate
+from edgeslm_convert.logmodel.table import open_table
 from gbnf import Grammar
 
 

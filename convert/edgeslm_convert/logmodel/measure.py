@@ -1,31 +1,23 @@
-"""Execution accuracy of a planner on generated questions: its SQL and the intended SQL are run on the simulated log.
-
-The log is a DuckDB table with the columns that the view would have; entity columns are the view's own expressions.
-"""
+"""Execution accuracy of a planner on generated questions: its SQL and the intended SQL are run on the simulated log."""
 
 import random
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
-from edgeslm.ask.expand import expand, quote
+from edgeslm.ask.expand import expand
 from edgeslm.ask.link import link
 from edgeslm.ask.planner import write_sql
-from edgeslm.ask.profile import LEVELS, Profile
+from edgeslm.ask.profile import Profile
 from edgeslm.engine import Model
 from edgeslm.errors import EdgeSlmError
-from edgeslm.logs.entities import load_entities
-from edgeslm.logs.sqltext import ordered_levels
 from edgeslm_convert.logmodel.pair import Dropped, profile_log, write_query
 from edgeslm_convert.logmodel.questions import Asker, Question
 from edgeslm_convert.logmodel.simulate import Log, simulate
+from edgeslm_convert.logmodel.table import open_table, rows_of
 
-_TYPES = {
-    "pid": "BIGINT", "tid": "BIGINT", "status": "BIGINT", "bytes": "BIGINT", "duration": "DOUBLE", "level": "log_level",
-}  # fmt: skip
 _PER_LOG = 12  # questions asked of one log
 
 
@@ -36,25 +28,6 @@ class Report:
     tally: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
     failures: list[str] = field(default_factory=list)
     sureness: list[tuple[float, bool]] = field(default_factory=list)
-
-
-def open_table(log: Log) -> duckdb.DuckDBPyConnection:
-    """A connection whose view `logs` holds a simulated log as `ask` would see it."""
-    connection = duckdb.connect()
-    connection.execute(f"CREATE TYPE log_level AS ENUM ({', '.join(quote(level) for level in LEVELS)})")
-    columns = [name for name in log.columns if name not in ("ts", "message")]
-    declared = ["line_no BIGINT", "ts TIMESTAMP", "message VARCHAR", "line VARCHAR"]
-    declared += [f"{name} {_TYPES.get(name, 'VARCHAR')}" for name in columns]
-    connection.execute(f"CREATE TABLE raw ({', '.join(declared)})")
-    rows: list[list[Any]] = []
-    for number, record in enumerate(log.records, 1):
-        held = [record[name] for name in columns]
-        line = " ".join(str(part) for part in [record["ts"], *held, record["message"]])
-        rows.append([number, record["ts"], record["message"], line, *held])
-    connection.executemany(f"INSERT INTO raw VALUES ({', '.join('?' * len(declared))})", rows)
-    read = [f"{entity.sql('message')} AS {name}" for name, entity in load_entities().items() if name not in columns]
-    connection.execute(f"CREATE VIEW logs AS SELECT {', '.join(['*', *read])} FROM raw")
-    return connection
 
 
 def measure(path: Path, *, logs: int, seed: int, holdout: bool) -> Report:
@@ -93,7 +66,7 @@ def _ask(
         written, sure = write_sql(model, candidates)
         right = written == wanted
         if not right:
-            found, expected = (_rows(connection, expand(sql, candidates)) for sql in (written, wanted))
+            found, expected = (rows_of(connection, expand(sql, candidates)) for sql in (written, wanted))
             right = found == expected
     except (EdgeSlmError, duckdb.Error) as error:
         written, right = f"{type(error).__name__}: {error}", False
@@ -119,8 +92,3 @@ def sure_above(sureness: list[tuple[float, bool]], precision: float) -> tuple[fl
         if ends and right >= precision * number:
             best = (probability, number / len(ranked))
     return best
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
-    rows = connection.execute(ordered_levels(sql)).fetchall()
-    return rows if "ORDER BY" in sql and "LIMIT" not in sql else sorted(rows, key=str)

@@ -7,14 +7,19 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 
+import duckdb
+
+from edgeslm.ask.expand import expand
 from edgeslm.ask.link import Candidates, ShapeHandle, link
 from edgeslm.ask.profile import ColumnInfo, Profile, build_profile
 from edgeslm.ask.prompt import compact_prompt
 from edgeslm_convert.logmodel.questions import Asker, Cond, Question, Ref
 from edgeslm_convert.logmodel.simulate import Log, simulate
+from edgeslm_convert.logmodel.table import is_empty, open_table, rows_of
 
 ENTITY_COLUMNS = [
     ColumnInfo("ip", "text", True), ColumnInfo("port", "integer", True),
@@ -27,6 +32,7 @@ _ORDER = [
     "host", "app", "pid", "level", "component", "thread", "tid", "status", "bytes", "method", "path", "ip", "user",
     "node", "facility", "request_id", "duration",
 ]  # fmt: skip
+_SHARE_ABSENT, _SHARE_EMPTY = 0.5, 0.1  # kept of the pairs with an empty answer; the first where the text is in no line
 
 
 class Dropped(Exception):
@@ -58,22 +64,33 @@ def make_pairs(
     log = simulate(rng, held_out=bool(holdout))
     profile = profile_log(log)
     asker = Asker(log, rng, profile.fields, holdout=holdout)
-    for _ in range(per_log):
-        question = asker.ask()
-        if question is None:
-            continue
-        try:
-            yield resolve(question, log, profile)
-        except Dropped as why:
-            if dropped is not None:
-                dropped[f"{question.intent}: {why}"] += 1
+    with closing(open_table(log)) as table:
+        for _ in range(per_log):
+            question = asker.ask()
+            if question is None:
+                continue
+            try:
+                yield resolve(question, log, profile, table, rng)
+            except Dropped as why:
+                if dropped is not None:
+                    dropped[f"{question.intent}: {why}"] += 1
 
 
-def resolve(question: Question, log: Log, profile: Profile) -> Pair:
-    """Link the question as `ask` would, and write its query over the handles that linking gave."""
+def resolve(
+    question: Question, log: Log, profile: Profile, table: duckdb.DuckDBPyConnection, rng: random.Random
+) -> Pair:
+    """Link the question as `ask` would, and write its query over the handles that linking gave.
+
+    Raises Dropped where that cannot be done, and for most questions whose answer is that there is nothing: people ask
+    about what their log holds, and a planner that saw many such pairs joins conditions that no line can meet.
+    """
     now = question.now or log.records[-1]["ts"] + timedelta(minutes=1)
     candidates = link(question.text, profile, now=now)
     sql = write_query(question, log, candidates)
+    if is_empty(rows_of(table, expand(sql, candidates))):
+        meant = any(cond[0] in ("ABSENT", "L") for cond in question.conds)
+        if rng.random() >= (_SHARE_ABSENT if meant else _SHARE_EMPTY):
+            raise Dropped("its answer is empty")
     return Pair(question.intent, question.text, compact_prompt(candidates), sql)
 
 
