@@ -17,7 +17,8 @@ MAX_SHAPES, MAX_VALUES, MAX_TIMES, MAX_NUMBERS, MAX_SLOTS, MAX_FIELDS = 5, 6, 3,
 class SlotHandle:
     """A value inside messages that a query may read: A1, its kind, and the regular expression that reads it.
 
-    A slot of a listed shape, or a field that the question names: then `field` is its name as the log writes it.
+    A slot of a listed shape, or a field that the question names: then `field` is its name as the log writes it, and
+    `form` the regular expression of values that show without the name what they are; "" where they do not.
     """
 
     handle: str
@@ -25,6 +26,7 @@ class SlotHandle:
     regex: str
     name: str
     field: str = ""
+    form: str = ""
 
 
 @dataclass

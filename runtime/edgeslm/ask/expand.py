@@ -116,7 +116,10 @@ def slot_expression(slot: SlotHandle) -> str:
     read = f"regexp_extract(message, {quote(slot.regex)}, 1)"
     if slot.slot.numeric:
         return f"TRY_CAST({read} AS {'BIGINT' if slot.slot.integral else 'DOUBLE'})"
-    return f"nullif({read}, '')"
+    if not slot.form:
+        return f"nullif({read}, '')"
+    by_form = rf"(?:^|[^\w.-])({slot.form})(?:$|[^\w-])"
+    return f"coalesce(nullif({read}, ''), nullif(regexp_extract(message, {quote(by_form)}, 1), ''))"
 
 
 def _name_slots(sql: str, candidates: Candidates) -> dict[str, str]:

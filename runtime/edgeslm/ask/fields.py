@@ -32,6 +32,8 @@ _LONGEST_NAME = 48
 _OPEN = re.compile(r"[\"'\[(]?")
 _VALUE_AT, _QUOTED_AT = re.compile(_VALUE), re.compile(r"[^\"']+(?=[\"'])")
 _NO_SIGN = re.compile(r"[^=:]*")
+_TELLING = re.compile(r"[A-Za-z]{3,}[_-].*0|(?:[A-Za-z]{2,}[_.-])+0")  # of a form: a word, then numbers
+_MOST_FORMS = 4
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,14 @@ class Field:
     regex: str
     count: int
     places: frozenset[int] = frozenset()
+
+    @cached_property
+    def form(self) -> str:
+        """The regular expression (RE2) of its values where they are words with numbers, as `job_17_m_3`; else ""."""
+        forms = {re.sub(r"\d+", "0", value) for value in self.slot.values}
+        if len(forms) > _MOST_FORMS or any(_TELLING.match(one) is None for one in forms):
+            return ""
+        return "|".join(re2_escape(one).replace("0", r"\d+") for one in sorted(forms))
 
     @cached_property
     def words(self) -> tuple[str, ...]:

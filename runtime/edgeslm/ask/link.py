@@ -134,7 +134,9 @@ def _number_values(
 
 def _name_slots(shapes: list[ShapeHandle], fields: list[Field], profile: Profile) -> list[SlotHandle]:
     """Give fields and the slots of listed shapes names: a column of the view where one reads it, else A1, A2 …"""
-    handles = [SlotHandle(f"A{n}", one.slot, one.regex, one.name, one.name) for n, one in enumerate(fields, 1)]
+    handles = [
+        SlotHandle(f"A{n}", one.slot, one.regex, one.name, one.name, one.form) for n, one in enumerate(fields, 1)
+    ]
     of_field = {place: handle.handle for one, handle in zip(fields, handles, strict=True) for place in one.places}
     entity = {column.name for column in profile.columns if column.entity}
     for shape in shapes:
@@ -150,6 +152,8 @@ def _name_slots(shapes: list[ShapeHandle], fields: list[Field], profile: Profile
             if part.numeric and "port" in entity and before_text.rstrip().endswith("port"):
                 name = "port"
             name = of_field.get(id(part), name)
+            if not name and (same := _holding_the_same(part, handles[: len(fields)])) and same.handle not in used:
+                name = same.handle
             if name and name not in used:
                 used.add(name)
                 shape.slots[position] = name
@@ -160,6 +164,16 @@ def _name_slots(shapes: list[ShapeHandle], fields: list[Field], profile: Profile
                 shape.slots[position] = handle
                 used.add(handle)
     return handles
+
+
+def _holding_the_same(slot: Slot, fields: Sequence[SlotHandle]) -> SlotHandle | None:
+    """The field of whose form a slot's values are, written without the field's name."""
+    if slot.numeric:
+        return None
+    for one in fields:
+        if one.form and 2 * sum(re.fullmatch(one.form, value) is not None for value in slot.values) >= len(slot.values):
+            return one
+    return None
 
 
 def _label(before: str, slot: Slot) -> str:
