@@ -256,7 +256,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     def plan_question(question: str, logs: Any, **options: Any) -> Plan:
         seen.update(question=question, logs=logs, **options)
-        return seen["plan"]
+        return replace(seen["plan"], question=question)
 
     fake = types.ModuleType("edgeslm.ask.planner")
     fake.__dict__["plan_question"] = plan_question
@@ -328,6 +328,27 @@ def test_an_answer_that_the_model_is_not_sure_of_says_so_and_names_other_reading
     answer = json.loads(capsys.readouterr().out)
     assert (answer["confidence"], answer["sure"], answer["unmatched"]) == (1.0, False, ["warp"])
     assert answer["readings"] == [{"text": "how many lines", "sql": "SELECT count(*) FROM logs"}]
+
+
+NO_ADDRESS = "SELECT DISTINCT ip FROM logs WHERE pid = 1 AND ip IS NOT NULL"
+NO_LINE = "SELECT count(*) FROM logs WHERE pid = 1"
+
+
+@pytest.mark.parametrize(
+    ("first", "sure", "answers"),
+    [(NO_ADDRESS, False, True), (NO_LINE, False, False), (NO_ADDRESS, True, False), (TOP, False, False)],
+)
+def test_where_an_unsure_reading_finds_nothing_the_next_one_answers(
+    first: str, sure: bool, answers: bool, log: Path, asked: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked["plan"] = replace(told_plan(sql=first), sure=sure, others=() if sure else (OTHER,))
+    status = cli.run(["ask", "--output", "json", "anything", str(log)])
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["sql"] == (OTHER.sql if answers else first)
+    assert status == (0 if answers or first == TOP else 1)
+    if answers:
+        assert (answer["confidence"], answer["sure"]) == (0.2, False)
+        assert [one["sql"] for one in answer["readings"]] == [first]
 
 
 @pytest.mark.parametrize(("typed", "rows"), [("2\n", 1), ("\n", 2)])

@@ -3,8 +3,10 @@
 import re
 from datetime import datetime
 
+import duckdb
 import pytest
 
+from edgeslm.ask.expand import expand
 from edgeslm.ask.fields import Field, fields_named, mine_fields
 from edgeslm.ask.link import link
 from edgeslm.ask.profile import ColumnInfo, build_profile
@@ -89,3 +91,25 @@ def test_a_named_field_is_offered_with_a_handle_that_its_slot_in_a_shape_has_too
 
 def test_a_shape_of_signs_only_is_survived() -> None:
     assert mine_fields(mine_shapes([{"message": "=:= '' :: ="}, {"message": "="}, {"message": "'"}])) == []
+
+
+RUNS = [
+    *(f"started Job: run_2024_{n}_a7" for n in range(3)),
+    *(f"stopping run_2024_{n}_a7" for n in range(3)),
+    *(f"moved run_2024_{n}_a7 to rack {n}" for n in range(3)),
+]
+
+
+def test_a_slot_that_holds_a_fields_values_is_that_field_and_is_read_without_its_name() -> None:
+    profile = build_profile([{"message": message} for message in RUNS], [ColumnInfo("app", "text")])
+    candidates = link("which job was stopping", profile, now=datetime(2024, 5, 1))
+    assert "S1 stopping <A1>\n" in compact_prompt(candidates)
+    sql = expand("SELECT DISTINCT A1 FROM logs WHERE message LIKE S1 AND A1 IS NOT NULL", candidates)
+    table = f"(SELECT unnest({RUNS}) AS message)"
+    rows = duckdb.execute(sql.replace("FROM logs", f"FROM {table}")).fetchall()
+    assert sorted(rows) == [(f"run_2024_{n}_a7",) for n in range(3)]
+
+
+@pytest.mark.parametrize("values", [["17", "18"], ["ab", "cd"], ["10.0.0.1", "10.0.0.2"], ["a1b2", "33ff"]])
+def test_values_that_may_be_anything_have_no_form(values: list[str]) -> None:
+    assert fields_of([f"took x={value}" for value in values])["x"].form == ""

@@ -9,7 +9,7 @@ import pytest
 from asked_log import make_profile
 from edgeslm.ask.link import link
 from edgeslm.ask.planner import sure_above
-from edgeslm.ask.readings import SURE_KEY, other_readings, probability, read
+from edgeslm.ask.readings import SURE_KEY, other_readings, probability, read, second_round
 
 CANDIDATES = link("how many failed passwords", make_profile(), now=datetime(2024, 5, 3, 12))
 
@@ -62,8 +62,14 @@ def test_other_readings_come_likeliest_first_each_once_and_without_the_first() -
         ("SELECT count(*) FROM logs", -3.0),
     )
     others = other_readings(model, first, CANDIDATES)
-    assert [one.handle_sql[7:14] for one in others] == ["min(ts)", "max(ts)"]
+    assert [one.handle_sql[7:14] for one in others] == ["min(ts)", "max(ts)", "count(*"]
     assert others[0].confidence == pytest.approx(probability([-1.0]))
+
+
+def test_another_reading_may_answer_where_the_first_found_nothing() -> None:
+    first, likely, unlikely = (read("SELECT count(*) FROM logs", sure, CANDIDATES) for sure in (0.4, 0.39, 0.01))
+    assert second_round(first, [likely, unlikely], none=True) == [likely, unlikely]
+    assert second_round(first, [likely, unlikely], none=False) == [likely]  # 0 is an answer unless a rival is as good
 
 
 @pytest.mark.parametrize(("metadata", "least"), [({SURE_KEY: "0.7"}, 0.7), ({}, None), ({SURE_KEY: "high"}, None)])

@@ -104,5 +104,10 @@ def is_nothing(rows: list[tuple[Any, ...]]) -> bool:
     return not rows or (len(rows) == 1 and all(_nothing(value) for value in rows[0]))
 
 
+def found_none(rows: list[tuple[Any, ...]]) -> bool:
+    """Whether a result holds no value at all; the number 0 is one."""
+    return not rows or (len(rows) == 1 and all(value is None for value in rows[0]))
+
+
 def _nothing(value: Any) -> bool:
     return value is None or (isinstance(value, int | float | Decimal | timedelta) and not value)

@@ -15,8 +15,9 @@ import click
 from edgeslm.errors import InputError
 
 if TYPE_CHECKING:
-    from edgeslm.answer.answer import Answer
+    from edgeslm.answer.answer import Answer, Query
     from edgeslm.answer.progress import Progress
+    from edgeslm.ask.planner import Plan
     from edgeslm.ask.readings import Reading
     from edgeslm.logs import LogSet
 
@@ -85,35 +86,30 @@ def ask(
     moment = parse_now(now)
 
     def work(log: "LogSet", progress: "Progress") -> "Answer":
-        from edgeslm.answer.answer import Query, find_answer, show_only
+        from edgeslm.answer.answer import find_answer, show_only
+        from edgeslm.answer.values import found_none
         from edgeslm.ask.planner import plan_question
+        from edgeslm.ask.readings import MOST_READINGS, second_round
+
+        def answer(query: "Query") -> "Answer":
+            return find_answer(log, query, timeout_s=time_limit, progress=progress.update)
 
         progress.update("understanding the question")
         model_path = Path(model) if model is not None else None
         plan = plan_question(question, log, model_path=model_path, now=moment, threads=threads)
-        reading, chosen = plan.reading, False
-        if plan.others and output == "text" and not only_sql and not yes and may_ask(files):
+        if only_sql:
+            return show_only(log, to_query(plan, plan.reading))
+        if plan.others and output == "text" and not yes and may_ask(files):
             with progress.paused():
-                reading, chosen = choose_reading([plan.reading, *plan.others]), True
-        query = Query(
-            sql=reading.sql,
-            question=question,
-            model=plan.model_name,
-            subject=reading.subject,
-            now=plan.now,
-            now_source=plan.now_source,
-            evidence_where=reading.evidence_where,
-            confidence=reading.confidence,
-            sure=None if chosen else plan.sure,
-            readings=() if chosen else tuple((one.words, one.sql) for one in plan.others),
-            unmatched=plan.unmatched,
-            timing_ms=dict(plan.timing_ms),
-        )
-        return (
-            show_only(log, query)
-            if only_sql
-            else find_answer(log, query, timeout_s=time_limit, progress=progress.update)
-        )
+                chosen = choose_reading([plan.reading, *plan.others][:MOST_READINGS])
+            return answer(to_query(plan, chosen, chosen=True))
+        first = answer(to_query(plan, plan.reading))
+        if first.exit_status:
+            for other in second_round(plan.reading, plan.others, none=found_none(first.rows)):
+                second = answer(to_query(plan, other))
+                if not second.exit_status:
+                    return second
+        return first
 
     _run(work, files, output, year, threads)
 
@@ -151,6 +147,28 @@ def sql(
         )
 
     _run(work, files, output, year, threads)
+
+
+def to_query(plan: "Plan", reading: "Reading", *, chosen: bool = False) -> "Query":
+    """The query of one of a plan's readings. chosen: by a person, so that there is no doubt left to speak of."""
+    from edgeslm.answer.answer import Query
+    from edgeslm.ask.readings import MOST_READINGS
+
+    unused = [one for one in (plan.reading, *plan.others) if one is not reading][: MOST_READINGS - 1]
+    return Query(
+        sql=reading.sql,
+        question=plan.question,
+        model=plan.model_name,
+        subject=reading.subject,
+        now=plan.now,
+        now_source=plan.now_source,
+        evidence_where=reading.evidence_where,
+        confidence=reading.confidence,
+        sure=None if chosen else plan.sure,
+        readings=() if chosen or not plan.others else tuple((one.words, one.sql) for one in unused),
+        unmatched=plan.unmatched,
+        timing_ms=dict(plan.timing_ms),
+    )
 
 
 def may_ask(files: tuple[str, ...]) -> bool:

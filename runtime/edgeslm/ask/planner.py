@@ -33,7 +33,7 @@ class Plan:
 
     now_source: where the time came from that relative times count back from: "given", "clock", "log end", or "" when
     the question has none. sure: whether the reading is as probable as the model's own measured threshold; None where
-    the model states none. others: further readings, only where it is not sure. unmatched: the words of the question
+    the model states none. others: further readings, likeliest first, only where it is not sure. unmatched: the words of the question
     that nothing in the log speaks of, only where it is not sure.
     """
 

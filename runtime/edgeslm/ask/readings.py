@@ -6,7 +6,7 @@ writes out and names what a query over handles says; it refuses to judge which r
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from edgeslm.ask.candidates import Candidates
@@ -17,8 +17,9 @@ from edgeslm.engine import Model
 
 SURE_KEY = "edgeslm.planner.sure_above"  # GGUF metadata: a plan of at least this probability counts as sure
 LONGEST_SQL = 200  # tokens
-MOST_READINGS = 3
+MOST_READINGS = 3  # shown to a person
 _DRAWS, _TEMPERATURE = 8, 1.0
+_RIVAL = 0.75  # of the first reading's probability: from there on another may take the place of an answer of 0
 _WHERE = re.compile(r" WHERE (.+?)(?= GROUP BY | ORDER BY | LIMIT | HAVING |\)$|$)")
 _FILTERS = re.compile(r"FILTER \(WHERE (.+?)\)(?: /|\) -|\)| FROM|$)")
 _FORMS = [  # what a query asks for, by its form; {0} is its first column, {1} its second
@@ -84,15 +85,22 @@ def make_prompt(model: Model, candidates: Candidates) -> str:
     return model.chat_prompt(*chat_prompt(candidates))
 
 
-def other_readings(
-    model: Model, first: Reading, candidates: Candidates, *, most: int = MOST_READINGS - 1
-) -> list[Reading]:
+def other_readings(model: Model, first: Reading, candidates: Candidates) -> list[Reading]:
     """What else the model may have meant, likeliest first: drawn with fixed seeds, each query once, without `first`."""
     prompt, grammar = make_prompt(model, candidates), build_grammar(candidates)
     drawn = {text: sure for text, sure in _draw(model, prompt, grammar) if text != first.handle_sql}
     others = [read(text, sure, candidates) for text, sure in sorted(drawn.items(), key=lambda one: -one[1])]
     unlike = {one.sql: one for one in reversed(others) if one.sql != first.sql}
-    return sorted(unlike.values(), key=lambda one: -one.confidence)[:most]
+    return sorted(unlike.values(), key=lambda one: -one.confidence)
+
+
+def second_round(first: Reading, others: Sequence[Reading], *, none: bool) -> list[Reading]:
+    """The readings to try in turn where the first one found nothing; the first of them that finds something answers.
+
+    none: it found no value at all rather than the number 0, which is a fair answer to "how many". People seldom ask for
+    what no line can hold, so then any reading that finds something is better.
+    """
+    return [one for one in others if none or one.confidence >= _RIVAL * first.confidence]
 
 
 def _draw(model: Model, prompt: str, grammar: str) -> Iterator[tuple[str, float]]:
