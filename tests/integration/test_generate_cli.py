@@ -47,7 +47,7 @@ def test_json_holds_tokens_mode_and_costs(model: Path) -> None:
     )
     assert drafted["tokens"] == plain["tokens"]
     assert (drafted["mode"], drafted["exit_layer"]) == ("speculate self", 1)
-    assert set(drafted["details"]["costs_ms"]["batches"]) == {"1", "2", "3", "5", "9"}
+    assert set(drafted["details"]["costs"]) == {"batches", "exits"}
 
 
 def test_a_dash_reads_the_prompt_from_standard_input(model: Path) -> None:

@@ -82,7 +82,7 @@ def test_forced_tokens_change_nothing(
         decode(self, tokens, outputs)
 
     monkeypatch.setattr(Model, "_decode_tokens", count)
-    monkeypatch.setattr(Pace, "pays", True)
+    monkeypatch.setattr(Pace, "most", lambda self, forced: forced)
     fast = model.complete("the log", grammar=grammar, max_tokens=60, temperature=temperature, seed=3)
     fast_steps = len(steps)
     steps.clear()
@@ -102,21 +102,37 @@ def test_forced_tokens_are_read_at_once(model: Model, monkeypatch: pytest.Monkey
         decode(self, tokens, outputs)
 
     monkeypatch.setattr(Model, "_decode_tokens", note)
-    monkeypatch.setattr(Pace, "pays", True)
+    monkeypatch.setattr(Pace, "most", lambda self, forced: forced)
     done = model.complete("the log", grammar='root ::= [ab] "cdefghij"', max_tokens=60)
     assert done.text[1:] == "cdefghij"
     assert len(batches) < len(done.tokens)
 
 
-def test_batches_stop_where_they_are_slower_than_single_tokens() -> None:
+def paced(cost_of_four: float) -> Pace:
+    """After three plain steps, and four batches of one token with three forced ones."""
     pace = Pace()
     for _ in range(3):
-        pace.note(1, 1.0)
-        pace.note(4, 5.0)
-    assert not pace.pays
-    for _ in range(9):
-        pace.note(4, 2.0)
-    assert pace.pays
+        pace.note(0, 0, 1.0)
+    for _ in range(4):
+        pace.note(3, 3, cost_of_four)
+        pace.note(0, 0, 1.0)
+    return pace
+
+
+def test_nothing_is_read_in_batches_before_the_time_of_a_token_is_known() -> None:
+    assert Pace().most(15) == 0
+
+
+def test_batches_stop_where_they_are_slower_than_single_tokens() -> None:
+    assert paced(5.0).most(3) == 0
+    assert paced(2.0).most(3) == 3
+
+
+def test_batches_stop_where_the_model_splits_forced_text_in_its_own_way() -> None:
+    pace = paced(2.0)
+    for _ in range(12):
+        pace.note(3, 0, 2.0)
+    assert pace.most(3) == 0
 
 
 @pytest.mark.parametrize("temperature", [0.7, 2.0])

@@ -11,7 +11,9 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from edgeslm.engine.costs import Acceptance, Costs, best_length, expected_tokens
 from edgeslm.engine.hooks import bind
+from edgeslm.engine.ledger import Ledger
 from edgeslm.engine.library import Library
 from edgeslm.errors import ModelError
 
@@ -54,31 +56,34 @@ class Chooser:
 
 
 class Pace:
-    """Whether a batch of forced tokens has been faster here than the same tokens one by one.
+    """How many forced tokens to read at once: as many as pay here, none where batches have been slower.
 
-    It is where reading the weights takes the time; a model small enough for the CPU's cache gains nothing.
+    They pay where reading the weights takes the time; a model small enough for the CPU's cache may gain nothing.
     """
 
-    _TRIALS = 3
-
     def __init__(self) -> None:
-        self._steps = {False: 0, True: 0}  # of one token, of several
-        self._tokens = {False: 0, True: 0}
-        self._spent = {False: 0.0, True: 0.0}
+        self._ledger = Ledger()
+        self._costs = Costs()
+        # Forced tokens are wrong only where the model splits the text otherwise than the tokenizer.
+        self._acceptance = Acceptance(hits=1.9, trials=2.0)
 
-    def note(self, tokens: int, elapsed: float) -> None:
-        """A step of `tokens` tokens took `elapsed`."""
-        several = tokens > 1
-        self._steps[several] += 1
-        self._tokens[several] += tokens
-        self._spent[several] += elapsed
+    def note(self, offered: int, accepted: int, elapsed: float) -> None:
+        """A step that offered forced tokens beside the one before them took `elapsed`; `accepted` were right."""
+        if not offered:
+            self._ledger.plain_step(elapsed)
+            return
+        if self._ledger.plain:
+            self._costs.observe_batch(offered + 1, elapsed / self._ledger.plain)
+        self._acceptance.record(accepted, int(accepted < offered))
+        self._ledger.trial(elapsed, accepted + 1, self._costs.verify(offered + 1))
 
-    @property
-    def pays(self) -> bool:
-        """Yes until there is evidence to the contrary."""
-        if min(self._steps.values()) < self._TRIALS:
-            return True
-        return self._spent[True] / self._tokens[True] <= self._spent[False] / self._tokens[False]
+    def most(self, forced: int) -> int:
+        """How many of `forced` tokens to read at once now."""
+        rate = self._acceptance.rate
+        length = best_length(self._costs, rate, 0.0, forced)
+        while length and not self._ledger.affords(self._costs.verify(length + 1) - expected_tokens(rate, length)):
+            length -= 1
+        return length
 
 
 class Forcer:

@@ -178,13 +178,15 @@ class Model:
         seed: int = 0,
         ignore_end: bool = False,
         reuse_prefix: bool | None = None,
+        fast_forward: bool = True,
     ) -> Completion:
         """Continue `prompt`, text or token ids, greedily at temperature 0, else drawn with `seed`.
 
         grammar: GBNF with a rule `root`; the text is then a prefix of a sentence of it, a whole one if `finished`.
         stop: the text ends before the first of these. ignore_end: write on after an end token, to measure a number of
-        tokens. reuse_prefix: this time, instead of what the model was made with. Raises ModelError if the prompt does
-        not fit the context, the grammar is not GBNF, or the weights are damaged.
+        tokens. reuse_prefix: this time, instead of what the model was made with. fast_forward: read what the grammar
+        forces in batches where that is faster; the text is the same. Raises ModelError if the prompt does not fit the
+        context, the grammar is not GBNF, or the weights are damaged.
         """
         tokens = self.tokenize(prompt) if isinstance(prompt, str) else list(prompt)
         if not 0 < len(tokens) < self.n_ctx:
@@ -194,14 +196,14 @@ class Model:
                 hint="shorten the question, or use a model with a longer context" if tokens else "give some text",
             )
         with self._grammar(grammar) as (sampler, forcer):
-            chooser = Chooser(
-                self._library, self._context, self.name, temperature=temperature, seed=seed, grammar=sampler
-            )
+            chooser = self.make_chooser(temperature=temperature, seed=seed, grammar=sampler)
             started = time.perf_counter()
             self._prefill(tokens, self._reuse_prefix if reuse_prefix is None else reuse_prefix)
             prefilled = time.perf_counter()
             limit = min(max_tokens, self.n_ctx - len(tokens))
-            written, logprobs, text, finished = self._decode(chooser, forcer, limit, stop, ignore_end)
+            written, logprobs, text, finished = self._decode(
+                chooser, forcer, limit, stop, ignore_end=ignore_end, fast_forward=fast_forward
+            )
         return Completion(
             text=text,
             tokens=written,
@@ -212,6 +214,10 @@ class Model:
             decode_ms=(time.perf_counter() - prefilled) * 1e3,
             finished=finished,
         )
+
+    def make_chooser(self, *, temperature: float, seed: int, grammar: Any) -> Chooser:
+        """What chooses the tokens of a completion; a measurement may put another in its place."""
+        return Chooser(self._library, self._context, self.name, temperature=temperature, seed=seed, grammar=grammar)
 
     def _check_kind(self, handle: Any) -> None:
         """Refuse what llama.cpp loads but cannot continue a text with."""
@@ -309,7 +315,14 @@ class Model:
             self._decode_tokens(tokens[start : start + _BATCH_TOKENS])
 
     def _decode(
-        self, chooser: Chooser, forcer: Forcer | None, limit: int, stop: Sequence[str], ignore_end: bool
+        self,
+        chooser: Chooser,
+        forcer: Forcer | None,
+        limit: int,
+        stop: Sequence[str],
+        *,
+        ignore_end: bool,
+        fast_forward: bool,
     ) -> tuple[list[int], list[float], str, bool]:
         """Write at most `limit` tokens. Returns tokens, their logprobs, the text, and whether it ended by itself."""
         tokens: list[int] = []
@@ -318,10 +331,10 @@ class Model:
         stops = [text.encode() for text in stop if text]
         offered: list[int] = []  # read with the token before them, not yet chosen
         while len(tokens) < limit:
+            started = time.perf_counter()
             if tokens:
-                started = time.perf_counter()
                 self._decode_tokens([tokens[-1], *offered], len(offered) + 1)
-                self._pace.note(len(offered) + 1, time.perf_counter() - started)
+            elapsed = time.perf_counter() - started if tokens else 0.0
             for index, expected in enumerate([*offered, None]):
                 token, logprob = chooser.choose(index if offered else -1)
                 if self.is_end(token) and not ignore_end:
@@ -340,8 +353,11 @@ class Model:
             if forcer is not None:
                 if forcer.is_done and not ignore_end:
                     return tokens, logprobs, data.decode("utf-8", "replace"), True
-                room = min(limit - len(tokens), _FORCED_AT_ONCE) - 1
-                offered = forcer.tokens(tokens, data.decode("utf-8", "replace"), room) if self._pace.pays else []
+                if elapsed:
+                    self._pace.note(len(offered), index, elapsed)
+                room = self._pace.most(min(limit - len(tokens), _FORCED_AT_ONCE) - 1) if fast_forward else 0
+                forced = forcer.tokens(tokens, data.decode("utf-8", "replace"), room) if room > 0 else []
+                offered = forced[: self._pace.most(len(forced))]
         return tokens, logprobs, data.decode("utf-8", "replace"), False
 
     def _take_back(self, count: int) -> None:

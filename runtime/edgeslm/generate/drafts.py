@@ -5,56 +5,96 @@ Drafts are guesses: a wrong one costs time, never a wrong token. It refuses to v
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
+from edgeslm.engine.costs import Costs
 from edgeslm.generate.decoder import Decoder
 
-_SHORTEST, _LONGEST = 2, 4  # tokens that must repeat before what followed them is drafted
+_SIZES = (8, 4, 2)  # tokens that must repeat before what followed them is drafted; the longest is looked for first
+_MOST_MATCHED = 32
 
 
 class Drafter(Protocol):
     """Proposes the tokens after `pending`, the last one chosen, which the decoder has not read yet."""
 
+    def evidence(self, pending: int) -> int | None:
+        """A kind of guess: those of one kind are right about equally often. None where there is no guess."""
+        ...
+
     def draft(self, pending: int, length: int) -> list[int]:
-        """At most `length` tokens; fewer or none where it has no idea. The decoder is left as it was."""
+        """At most `length` tokens, after `evidence` of the same token. The decoder is left as it was."""
         ...
 
     def cost(self) -> float:
-        """Milliseconds for one drafted token."""
+        """Plain tokens of time for one drafted token."""
+        ...
+
+    def observe(self, cost: float) -> None:
+        """A drafted token has just cost so many plain tokens."""
         ...
 
 
 class LookupDrafter:
-    """Drafts what followed the last time the same tokens stood in the prompt or in the text written so far.
+    """Drafts what followed when the same tokens stood in the prompt or in the text written so far.
 
-    Source: Saxena 2023, Prompt Lookup Decoding.
+    A place that goes on being right is followed for as long as it is: a quoted line is then drafted from that very
+    line, not from the last one that looks like it. Source: Saxena 2023, Prompt Lookup Decoding.
     """
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
         self._text: list[int] = []
-        self._places: dict[tuple[int, ...], int] = {}  # n-gram -> where the token after it stands
+        self._places: dict[tuple[int, ...], int] = {}  # n-gram -> where the token after it stands, the last time
+        self._place: int | None = None  # of the token to be drafted next
+        self._matched = 0  # tokens before that place that equal the text's last ones
+
+    def evidence(self, pending: int) -> int | None:
+        """The longer the match, the higher: 1 for two tokens, then one more each time it doubles."""
+        for token in self._decoder.tokens[len(self._text) :]:
+            self._append(token)
+        self._append(pending)
+        if self._place is None or self._matched < _SIZES[0]:
+            self._look_up()
+        return None if self._place is None else self._matched.bit_length() - 1
 
     def draft(self, pending: int, length: int) -> list[int]:
-        """What followed the longest ending that was seen before."""
-        self._learn([*self._decoder.tokens, pending])
-        for size in range(_LONGEST, _SHORTEST - 1, -1):
-            place = self._places.get(tuple(self._text[-size:]))
-            if place is not None and len(self._text) > size:
-                return self._text[place : place + length]
-        return []
+        """What followed at the place found."""
+        return [] if self._place is None else self._text[self._place : self._place + length]
 
     def cost(self) -> float:
         """Nothing beside a step of the model."""
         return 0.0
 
-    def _learn(self, text: Sequence[int]) -> None:
-        """Remember the n-grams of `text` that are followed by something. The text only ever grows."""
-        for end in range(max(1, len(self._text)), len(text)):
-            for size in range(_SHORTEST, min(_LONGEST, end) + 1):
-                self._places[tuple(text[end - size : end])] = end
-        self._text = list(text)
+    def observe(self, cost: float) -> None:
+        """Nothing to learn."""
+
+    def _append(self, token: int) -> None:
+        """Go on by a token; n-grams are known once something follows them. The text only ever grows."""
+        text = self._text
+        if self._place is not None:
+            if text[self._place] == token:
+                self._place += 1
+                self._matched = min(_MOST_MATCHED, self._matched + 1)
+            else:
+                self._place = None
+        end = len(text)
+        for size in _SIZES:
+            if size <= end:
+                self._places[tuple(text[end - size :])] = end
+        text.append(token)
+
+    def _look_up(self) -> None:
+        text, end = self._text, len(self._text)
+        for size in _SIZES:
+            if self._place is not None and size <= self._matched:
+                return
+            place = self._places.get(tuple(text[-size:])) if size <= end else None
+            if place is not None:
+                matched = size
+                while matched < min(place, _MOST_MATCHED) and text[place - matched - 1] == text[end - matched - 1]:
+                    matched += 1
+                self._place, self._matched = place, matched
+                return
 
 
 class SelfDrafter:
@@ -64,12 +104,15 @@ class SelfDrafter:
     all layers again, which spares a second kind of graph).
     """
 
-    def __init__(self, decoder: Decoder, layer: int, cost: float, least_margin: float = 0.0) -> None:
-        """layer: where to exit; cost: its measured time; a draft ends before a token that leads by less (logits)."""
+    def __init__(self, decoder: Decoder, layer: int, costs: Costs) -> None:
+        """layer: where to exit."""
         self._decoder = decoder
-        self._cost = cost
-        self._least_margin = least_margin
+        self._costs = costs
         self.layer = layer
+
+    def evidence(self, pending: int) -> int | None:
+        """There is always a guess, and only one kind."""
+        return 0
 
     def draft(self, pending: int, length: int) -> list[int]:
         """The tokens that the first layers find most likely, one after the other."""
@@ -79,15 +122,16 @@ class SelfDrafter:
         try:
             while len(drafted) < min(length, decoder.room):
                 decoder.read([drafted[-1] if drafted else pending])
-                tokens, margins = decoder.best(0, 1)
-                if drafted and margins[0] < self._least_margin:
-                    break
-                drafted.append(tokens[0])
+                drafted += decoder.best(0, 1)[0]
         finally:
             decoder.exit_layer = 0
             decoder.keep(held)
         return drafted
 
     def cost(self) -> float:
-        """The measured time of one token up to the exit."""
-        return self._cost
+        """One token up to the exit."""
+        return self._costs.exit(self.layer, self._decoder.model.n_layer)
+
+    def observe(self, cost: float) -> None:
+        """Learn what the exit costs."""
+        self._costs.observe_exit(self.layer, cost)

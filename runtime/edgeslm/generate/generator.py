@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from edgeslm.engine.cores import default_threads
+from edgeslm.engine.costs import Costs
 from edgeslm.engine.memory import ModelSize, Plan, choose_plan
 from edgeslm.errors import InputError
 from edgeslm.generate import prefix, store
-from edgeslm.generate.costs import Costs, choose_threads, measure_costs
 from edgeslm.generate.decoder import Decoder
 from edgeslm.generate.drafts import LookupDrafter, SelfDrafter
 from edgeslm.generate.modes import ConfidentExit, Mode, Plain, Speculative
+from edgeslm.generate.threads import choose_threads
 
 SPECULATIONS = ("self", "lookup")
 # Written by the conversion into a model trained to exit early.
@@ -119,12 +120,20 @@ def run(decoder: Decoder, prompt: str, settings: Settings, plan: Plan) -> Genera
     started = time.perf_counter()
     first = _prefill(decoder, tokens, settings, plan, done)
     done.prefill_ms = (time.perf_counter() - started) * 1e3
-    mode = _make_mode(decoder, settings, exit_layer, done)
+    learns = settings.speculate is not None or settings.exit_confidence is not None
+    key = _costs_key(decoder, done) if learns else ""
+    known = _known_costs(key) if learns else Costs()
+    costs = Costs(dict(known.batches), dict(known.exits))
+    mode = _make_mode(decoder, settings, exit_layer, costs)
     started = time.perf_counter()
     done.tokens, done.finished = _collect(decoder, mode, first, settings)
     done.decode_ms = (time.perf_counter() - started) * 1e3
     done.text = model.detokenize(done.tokens)
-    done.details = {**done.details, **asdict(mode.tally)}
+    done.details = asdict(mode.tally)
+    if learns:
+        done.details["costs"] = asdict(costs)
+        if costs.moved_from(known):
+            store.save_json(key, asdict(costs))
     return done
 
 
@@ -228,35 +237,27 @@ def _set_threads(decoder: Decoder, settings: Settings, done: Generation) -> tupl
     return one, many
 
 
-def _make_mode(decoder: Decoder, settings: Settings, exit_layer: int, done: Generation) -> Mode:
-    if settings.speculate is None and settings.exit_confidence is None:
-        return Plain(decoder)
-    costs = _costs(decoder, exit_layer, done)
-    done.details = {"costs_ms": {"batches": dict(costs.batches), "exits": dict(costs.exits)}}
+def _make_mode(decoder: Decoder, settings: Settings, exit_layer: int, costs: Costs) -> Mode:
     if settings.exit_confidence is not None:
         return ConfidentExit(decoder, exit_layer, settings.exit_confidence or _own_confidence(decoder), costs)
     if settings.speculate == "lookup":
         return Speculative(decoder, LookupDrafter(decoder), costs, free_trials=True)
-    drafter = SelfDrafter(decoder, exit_layer, costs.exits[exit_layer])
-    return Speculative(decoder, drafter, costs, free_trials=False)
+    if settings.speculate == "self":
+        return Speculative(decoder, SelfDrafter(decoder, exit_layer, costs), costs, free_trials=False)
+    return Plain(decoder)
 
 
-def _costs(decoder: Decoder, exit_layer: int, done: Generation) -> Costs:
-    """Step costs of this model on this machine, measured the first time and then taken from the user's cache."""
+def _costs_key(decoder: Decoder, done: Generation) -> str:
+    """Costs are those of a model under a library, on a machine with so many threads."""
     report = decoder.model.library.abi_report()
     model = store.fingerprint(decoder.model.path)
-    bucket = len(decoder.tokens).bit_length()  # attention grows with the text
-    key = store.entry_key(
-        "costs", model, report["pin"], platform.node(), decoder.model.n_ctx, done.threads, exit_layer, bucket
+    return store.entry_key("costs", model, report["pin"], report["patches_sha256"], platform.node(), done.threads)
+
+
+def _known_costs(key: str) -> Costs:
+    """What earlier runs learned; nothing the first time."""
+    found = store.load_json(key) or {"batches": {}, "exits": {}}
+    return Costs(
+        {int(size): cost for size, cost in found["batches"].items()},
+        {int(layer): cost for layer, cost in found["exits"].items()},
     )
-    found = store.load_json(key)
-    if found:
-        return Costs(
-            {int(size): cost for size, cost in found["batches"].items()},
-            {int(layer): cost for layer, cost in found["exits"].items()},
-        )
-    started = time.perf_counter()
-    costs = measure_costs(decoder, exits=[exit_layer] if exit_layer else [])
-    done.measure_ms += (time.perf_counter() - started) * 1e3
-    store.save_json(key, {"batches": costs.batches, "exits": costs.exits})
-    return costs

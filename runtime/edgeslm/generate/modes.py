@@ -3,23 +3,28 @@
 Invariant of `Speculative`: the text is the one that `Plain` writes. A batch of tokens is computed with other kernels
 than one token, so its logits differ in the last digits; where that could decide, between two tokens that lead by less
 than NEAR_TIE, the token is computed again alone, as plain decoding does. It refuses to know what a text is.
+
+What a mode may lose is bounded by its ledger (edgeslm/engine/ledger.py): whatever the estimates say, it stops where it
+has been slower than plain decoding.
 """
 
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from edgeslm.generate.costs import Acceptance, Costs, best_length
+from edgeslm.engine.costs import Acceptance, Costs, best_length
+from edgeslm.engine.ledger import Ledger
 from edgeslm.generate.decoder import BATCH_TOKENS, Decoder
 from edgeslm.generate.drafts import Drafter
 
 # Logits of one token differ by at most about this between a batch and the token alone (docs/log.md).
 NEAR_TIE = 0.05
 _TRIALS = 4  # drafted tokens after which a mode must pay
-_FREE_RETRY = 8  # tokens until a mode whose guesses cost nothing but bookkeeping guesses again
-_FIRST_RETRY = 64  # tokens until a mode that was switched off is tried again; then twice as many
+_FREE_REST = 8  # tokens without a guess, after guesses that did not pay and cost nothing but bookkeeping
+_FIRST_REST = 32  # the same where a guess costs a step; then twice as many
 
 
 @dataclass
@@ -62,66 +67,82 @@ class Plain:
 class Speculative:
     """Drafts, verifies all drafted tokens in one batch, and drafts as many as pays; none where none do."""
 
-    def __init__(self, decoder: Decoder, drafter: Drafter, costs: Costs, *, free_trials: bool) -> None:
+    def __init__(
+        self, decoder: Decoder, drafter: Drafter, costs: Costs, *, free_trials: bool, ledger: Ledger | None = None
+    ) -> None:
         """free_trials: a draft costs next to nothing, so the mode goes on guessing while it is switched off."""
         self._decoder = decoder
         self._drafter = drafter
         self._costs = costs
         self._free_trials = free_trials
+        self._ledger = ledger or Ledger()
         self._plain = Plain(decoder)
-        self._acceptance = Acceptance()
+        self._acceptance: defaultdict[int, Acceptance] = defaultdict(Acceptance)  # by the drafter's evidence
         self._rest = 0
-        self._next_rest = _FIRST_RETRY
-        self._length = 0
+        self._next_rest = _FIRST_REST
         self.tally = Tally()
-        self._choose_length()
-
-    @property
-    def acceptance(self) -> float:
-        """The present estimate of the share of drafted tokens that are right."""
-        return self._acceptance.rate
 
     def step(self, pending: int, most: int) -> list[int]:
         """What plain decoding would write, one token or more."""
         self.tally.steps += 1
-        if self._length == 0:
-            return self._guess(pending) if self._is_trial() else self._plain.step(pending, most)
-        draft = self._drafter.draft(pending, min(self._length, most - 1, self._decoder.room - 1))
-        return self._verify(pending, draft) if draft else self._plain.step(pending, most)
+        started = time.perf_counter()
+        most = min(most, self._decoder.room) - 1
+        if self._rest > 0 or most < 1 or (not self._ledger.is_known and not self._free_trials):
+            self._rest -= self._rest > 0
+            return self._plain_step(pending, started)
+        evidence = self._drafter.evidence(pending)
+        if evidence is None:
+            return self._plain_step(pending, started)
+        wanted = best_length(self._costs, self._acceptance[evidence].rate, self._drafter.cost())
+        length = self._affordable(min(wanted, most))
+        if length:
+            return self._verify(pending, evidence, length, started)
+        return self._guess(pending, evidence, started, pays=wanted > 0)
 
-    def _choose_length(self) -> None:
-        """As many drafted tokens as pay by what is known now."""
-        self._length = best_length(self._costs, self._acceptance.rate, self._drafter.cost())
-
-    def _is_trial(self) -> bool:
-        """Whether to guess without relying on it. Rests after guesses that did not pay."""
-        if self._rest > 0:
-            self._rest -= 1
-            return False
-        return True
-
-    def _guess(self, pending: int) -> list[int]:
-        """A plain step that also learns whether a draft would have been right."""
-        draft = self._drafter.draft(pending, 1)
+    def _plain_step(self, pending: int, started: float) -> list[int]:
         tokens = self._plain.step(pending, 1)
-        if draft:
-            hit = draft[0] == tokens[0]
-            self._acceptance.record(int(hit), int(not hit))
-            self._choose_length()
-        if self._length == 0 and self._acceptance.seen >= _TRIALS:
-            rate = self._acceptance.rate
-            self.tally.switched_off = f"drafts were right {rate:.0%} of the time, too seldom to pay here"
-            self._rest = _FREE_RETRY if self._free_trials else self._next_rest
-            self._next_rest *= 2
+        self._ledger.plain_step(time.perf_counter() - started)
         return tokens
 
-    def _verify(self, pending: int, draft: list[int]) -> list[int]:
+    def _affordable(self, length: int) -> int:
+        """At most `length` drafted tokens: as many as may all be wrong."""
+        while length and not self._ledger.affords(self._costs.verify(length + 1) - 1 + length * self._drafter.cost()):
+            length -= 1
+        return length
+
+    def _guess(self, pending: int, evidence: int, started: float, *, pays: bool) -> list[int]:
+        """A plain step that also learns whether a draft would have been right."""
+        cost = self._drafter.cost()
+        if cost > 0 and not self._ledger.affords(cost):
+            return self._plain_step(pending, started)
+        draft = self._drafter.draft(pending, 1)
+        drafted = time.perf_counter()
+        tokens = self._plain.step(pending, 1)
+        self._acceptance[evidence].record(int(draft == tokens), int(draft != tokens))
+        if cost > 0:
+            self._learn_draft(drafted - started, 1)
+            self._ledger.trial(time.perf_counter() - started, 1, 1 + self._drafter.cost())
+        else:
+            self._ledger.plain_step(time.perf_counter() - started)
+        if not pays:
+            self._switch_off(self._acceptance[evidence])
+        return tokens
+
+    def _switch_off(self, acceptance: Acceptance) -> None:
+        """Rest after guesses that did not pay, longer each time where a guess costs something."""
+        if acceptance.seen >= _TRIALS:
+            self.tally.switched_off = f"drafts were right {acceptance.rate:.0%} of the time, too seldom to pay here"
+            self._rest = _FREE_REST if self._free_trials else self._next_rest
+            self._next_rest *= 2
+
+    def _verify(self, pending: int, evidence: int, length: int, started: float) -> list[int]:
         decoder, held = self._decoder, len(self._decoder.tokens)
+        draft = self._drafter.draft(pending, length)
         batch = [pending, *draft]
-        started = time.perf_counter()
+        drafted = time.perf_counter()
         decoder.read(batch, outputs=len(batch))
-        self._costs.observe(len(batch), (time.perf_counter() - started) * 1e3)
         tokens, margins = decoder.best(0, len(batch))
+        verified = time.perf_counter()
         accepted = 0
         while accepted < len(draft) and margins[accepted] >= NEAR_TIE and tokens[accepted] == draft[accepted]:
             accepted += 1
@@ -131,15 +152,23 @@ class Speculative:
             decoder.keep(held + accepted)
             verdict = self._plain.step(batch[accepted], 1)[0]
             self.tally.recomputed += 1
-        self._record(draft, accepted, verdict)
+        self._record(evidence, draft, accepted, verdict)
+        self._learn_draft(drafted - started, len(draft))
+        if self._ledger.plain:
+            self._costs.observe_batch(len(batch), (verified - drafted) / self._ledger.plain)
+        expected = self._costs.verify(len(batch)) + len(draft) * self._drafter.cost()
+        self._ledger.trial(time.perf_counter() - started, accepted + 1, expected)
         return [*draft[:accepted], verdict]
 
-    def _record(self, draft: list[int], accepted: int, verdict: int) -> None:
+    def _learn_draft(self, elapsed: float, count: int) -> None:
+        if self._ledger.plain:
+            self._drafter.observe(elapsed / count / self._ledger.plain)
+
+    def _record(self, evidence: int, draft: list[int], accepted: int, verdict: int) -> None:
         missed = accepted < len(draft)
         # A near tie that turned out as drafted was no miss.
         hits = accepted + int(missed and draft[accepted] == verdict)
-        self._acceptance.record(hits, int(missed and hits == accepted))
-        self._choose_length()
+        self._acceptance[evidence].record(hits, int(missed and hits == accepted))
         self.tally.switched_off = ""
         self.tally.drafted += len(draft)
         self.tally.accepted += hits
@@ -155,43 +184,56 @@ class ConfidentExit:
     Source: Schuster et al. 2022, CALM (confidence by the top probability); Bae et al. 2023, FREE (catching up).
     """
 
-    def __init__(self, decoder: Decoder, layer: int, confidence: float, costs: Costs) -> None:
+    def __init__(
+        self, decoder: Decoder, layer: int, confidence: float, costs: Costs, ledger: Ledger | None = None
+    ) -> None:
         self._decoder = decoder
         self._layer = layer
         self._confidence = confidence
         self._costs = costs
+        self._ledger = ledger or Ledger()
         self._complete = len(decoder.tokens)  # tokens in the cache with entries in all layers
-        self._spent = 0.0
-        self._written = 0
+        self._tried = 0
         self.tally = Tally()
 
     def step(self, pending: int, most: int) -> list[int]:
         """One token, from the exit layer or from the last one."""
-        if self.tally.switched_off:
-            return [self._full(pending)]
         self.tally.steps += 1
         started = time.perf_counter()
-        token = self._early(pending) if len(self._decoder.tokens) - self._complete < BATCH_TOKENS - 1 else None
+        unfinished = len(self._decoder.tokens) - self._complete
+        risk = self._costs.exit(self._layer, self._decoder.model.n_layer)
+        tries = unfinished < BATCH_TOKENS - 1 and self._ledger.affords(risk)
+        token = self._early(pending, started) if tries else None
+        expected = risk
         if token is None:
+            expected = risk * tries + self._costs.verify(unfinished + 1)
             token = self._full(pending)
+        elapsed = time.perf_counter() - started
+        if tries or unfinished:
+            self._ledger.trial(elapsed, 1, expected)
         else:
-            self.tally.early += 1
-        self._spent += (time.perf_counter() - started) * 1e3
-        self._written += 1
-        self._judge()
+            self._ledger.plain_step(elapsed)
+        self._report(tries)
         return [token]
 
-    def _early(self, pending: int) -> int | None:
+    def _early(self, pending: int, started: float) -> int | None:
         decoder = self._decoder
+        found: int | None = None
         decoder.exit_layer = self._layer
         try:
             decoder.read([pending])
             if decoder.top_probability(0) >= self._confidence:
-                return decoder.best(0, 1)[0][0]
+                found = decoder.best(0, 1)[0][0]
         finally:
             decoder.exit_layer = 0
-        decoder.keep(len(decoder.tokens) - 1)
-        return None
+        self._tried += 1
+        if self._ledger.plain:
+            self._costs.observe_exit(self._layer, (time.perf_counter() - started) / self._ledger.plain)
+        if found is None:
+            decoder.keep(len(decoder.tokens) - 1)
+        else:
+            self.tally.early += 1
+        return found
 
     def _full(self, pending: int) -> int:
         decoder = self._decoder
@@ -201,9 +243,10 @@ class ConfidentExit:
         self._complete = len(decoder.tokens)
         return decoder.best(len(batch) - 1, 1)[0][0]
 
-    def _judge(self) -> None:
-        """Switch the mode off once it is clear that it costs more than it saves."""
-        unfinished = len(self._decoder.tokens) - self._complete
-        if self._written >= 2 * _TRIALS and unfinished == 0 and self._spent > self._costs.plain * self._written:
-            share = self.tally.early / self._written
-            self.tally.switched_off = f"{share:.0%} of the tokens left early, too few to pay here"
+    def _report(self, tries: bool) -> None:
+        """Say that the mode rests, where what it gains does not pay for what it tries."""
+        if tries:
+            self.tally.switched_off = ""
+        elif self._tried >= _TRIALS:
+            share = self.tally.early / self._tried
+            self.tally.switched_off = f"{share:.0%} of the tokens tried left early, too few to pay here"
