@@ -12,7 +12,8 @@ from click.testing import CliRunner
 
 from edgeslm.errors import InputError
 from edgeslm_bench import humaneval, sandbox_walls
-from edgeslm_bench.humaneval import Limits, Problem, complete, load_problems, score
+from edgeslm_bench.humaneval import Problem, complete, load_problems, score
+from edgeslm_bench.sandbox import Limits
 from edgeslm_bench.suite.cli import bench
 
 pytestmark = pytest.mark.skipif(bool(sandbox_walls.missing()), reason="code cannot be run safely on this machine")
