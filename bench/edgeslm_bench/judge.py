@@ -6,8 +6,8 @@ The reference study's columns over a list of completions, each as a share of all
 - valid code: what it wrote parses with `ast` and holds a statement of its own;
 - execution success: valid code that runs in the sandbox, the function asked for called, without an exception;
 - syntax errors: how many were written and do not parse (a count);
-- quality score: 100 x the mean over all completions of (valid + ran + right) / 3, each 0 or 1, where right means that
-  what the prompt says about the results holds. So 0 is nothing that parses and 100 is all tasks solved.
+- quality score: the mean over all completions of (valid + ran + right) / 3, each 0 or 1, where right means that what
+  the prompt says about the results holds. So 0 is nothing that parses and 1 is all tasks solved.
 
 A model of the form `code` goes on with the prompt: both are judged together. Of the form `instruction` the first fenced
 block counts, or all the text where there is none. The last line of a completion that was cut off by the token limit is
@@ -67,7 +67,7 @@ def judge(
         raise InputError("there is nothing to judge")
     judged = tuple(judge_one(one, limits, run_code=run_code) for one in completions)
 
-    def percent(found: Sequence[float]) -> float:
+    def percent(found: Sequence[bool]) -> float:
         return 100 * sum(found) / len(judged)
 
     return Verdict(
@@ -75,7 +75,7 @@ def judge(
         valid_code_pct=percent([one.valid for one in judged]),
         execution_success_pct=percent([one.ran for one in judged]),
         syntax_errors=sum(one.inferred and not one.parses for one in judged),
-        quality_score=percent([(one.valid + one.ran + one.right) / 3 for one in judged]),
+        quality_score=sum((one.valid + one.ran + one.right) / 3 for one in judged) / len(judged),
         judged=judged,
     )
 

@@ -40,7 +40,7 @@ def columns(verdict: Verdict) -> tuple[float, ...]:
         verdict.valid_code_pct,
         verdict.execution_success_pct,
         verdict.syntax_errors,
-        round(verdict.quality_score, 1),
+        round(verdict.quality_score, 3),
     )
 
 
@@ -60,7 +60,7 @@ def test_every_prompt_can_be_met_in_both_forms() -> None:
     ]
     verdict = judge(solved)
     assert [one.why for one in verdict.judged] == [""] * 20
-    assert columns(verdict) == (100, 100, 100, 0, 100)
+    assert columns(verdict) == (100, 100, 100, 0, 1)
 
 
 @needs_sandbox
@@ -85,7 +85,7 @@ def test_each_way_to_fail_is_counted_in_its_column() -> None:
             went_on("    return 2 * x\nimport sys; sys.exit()\n"),
         ]
     )
-    assert columns(verdict) == (75.0, 50.0, 37.5, 1, round(100 * (3 + 2 + 1 + 2) / 3 / 8, 1))
+    assert columns(verdict) == (75.0, 50.0, 37.5, 1, round((3 + 2 + 1 + 2) / 3 / 8, 3))
     assert [one.why for one in verdict.judged] == [
         "",
         "its results are wrong",
@@ -102,7 +102,7 @@ def test_each_way_to_fail_is_counted_in_its_column() -> None:
 def test_code_that_does_not_end_or_reaches_out_does_not_run() -> None:
     harmful = ["    while True: pass\n", "    open('/etc/passwd')\n", "    __import__('os').fork()\n"]
     verdict = judge([went_on(code) for code in harmful], Limits(wall_s=5, cpu_s=1))
-    assert columns(verdict) == (100, 100, 0, 0, 33.3)
+    assert columns(verdict) == (100, 100, 0, 0, 0.333)
 
 
 def test_where_code_cannot_be_run_safely_it_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
