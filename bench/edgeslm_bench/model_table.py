@@ -51,4 +51,5 @@ def to_json(measures: Sequence[ModelMeasure], load: Load, machine: str) -> dict[
         {**asdict(one), "speed_ratio": speed_ratio(one, base), "memory_ratio": memory_ratio(one, base)}
         for one in measures
     ]
-    return {"machine": machine, "load": asdict(load), "base": base.name, "models": rows}
+    done = {name: value for name, value in asdict(load).items() if name != "limits"}
+    return {"machine": machine, "load": done, "base": base.name, "models": rows}

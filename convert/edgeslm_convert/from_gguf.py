@@ -1,4 +1,4 @@
-"""Back from a GGUF of the llama architecture to a Hugging Face checkpoint, so that the steps of a recipe can begin there.
+"""Back from a llama GGUF to a Hugging Face checkpoint, so that the steps of a recipe can begin there.
 
 Weights are what the GGUF holds, quantized values as the numbers they stand for: transformers reads it and computes what
 llama.cpp computes. Its SentencePiece vocabulary becomes a tokenizer.model, and what general.* and edgeslm.* say is kept

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -16,6 +17,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 _WARM_UP_TOKENS = 4
+_SMAPS = Path("/proc/self/smaps_rollup")
 
 
 def main() -> None:
@@ -30,9 +32,10 @@ def main() -> None:
     prompt = torch.arange(settings["prompt_tokens"])[None] % model.config.vocab_size
     complete(model, prompt, _WARM_UP_TOKENS)
     prefill_s, _, _ = complete(model, prompt, 1)
-    found = {"load_s": loaded - started, "first_token_s": prefill_s}
+    found: dict[str, Any] = {"load_s": loaded - started, "first_token_s": prefill_s}
     prefill_s, decode_s, tokens = complete(model, prompt, settings["new_tokens"])
     found |= {"prefill_s": prefill_s, "decode_s": decode_s, "prompt_tokens": prompt.shape[1], "new_tokens": len(tokens)}
+    found["smaps_rollup"] = _SMAPS.read_text() if _SMAPS.exists() else ""
     print(json.dumps({**found, "tokens": tokens}))
 
 

@@ -41,3 +41,91 @@ def humaneval(
         about = {"model": describe_model(model), "max_tokens": max_tokens, **provenance("edgeslm bench humaneval")}
         write_json(out, {**about, **score.to_dict()})
     click.echo(f"{model.stem}: pass@1 {score.pass_at_1:.3f}, {score.passed} of {len(tasks)} problems")
+
+
+_only = click.option("--only", multiple=True, metavar="GROUP", help="Measure this group; may be repeated.")
+_models = click.option(
+    "--models",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where models are made and kept; by default a temporary folder.",
+)
+_matrix = click.option(
+    "--matrix", type=click.Path(dir_okay=False, path_type=Path), help="Instead of bench/benchmarks/matrix.toml."
+)
+_threads = click.option("--threads", type=click.IntRange(1), help="For every model; by default at most 2.")
+
+
+@bench.command()
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The result, pytest-benchmark's JSON."
+)
+@click.option("--profile", default="", help="Limit every process: pi-zero2w, pi4, pi5 or x86-2c.")
+@click.option("--quick", is_flag=True, help="Fewer tokens, rounds and questions: for the gate, not for a report.")
+@_only
+@_models
+@_matrix
+@_threads
+def run(
+    out: Path,
+    profile: str,
+    quick: bool,
+    only: tuple[str, ...],
+    models: Path | None,
+    matrix: Path | None,
+    threads: int | None,
+) -> None:
+    """Measure every technique of the matrix and write one result file.
+
+    A profile is a limit on threads, address space and context, to see what fits; it says nothing about a board's speed.
+    """
+    from edgeslm_bench.profiles import read_profile
+    from edgeslm_bench.run_suite import Request
+    from edgeslm_bench.run_suite import run as run_suite
+
+    if profile:
+        read_profile(profile)
+    result = run_suite(Request(only, profile, quick, matrix, models, threads or 0), out)
+    click.echo(f"wrote {out}: {len(result.records)} records")
+
+
+@bench.command()
+@click.option(
+    "--baseline", type=click.Path(dir_okay=False, path_type=Path), required=True, help="What was reached before."
+)
+@click.option(
+    "--result", type=click.Path(dir_okay=False, path_type=Path), help="Judge this run, instead of running the suite."
+)
+@click.option("--full", is_flag=True, help="Run the long version: for a baseline that was not made with --quick.")
+@_only
+@_models
+@_matrix
+@_threads
+def gate(
+    baseline: Path,
+    result: Path | None,
+    full: bool,
+    only: tuple[str, ...],
+    models: Path | None,
+    matrix: Path | None,
+    threads: int | None,
+) -> None:
+    """Compare a run with a BASELINE by its ratios to the base model of the same run.
+
+    Without --result the suite is run, and what looks like a loss is measured again. Exits with 1 on a loss, which is
+    named, and with 2 where the two cannot be compared.
+    """
+    from edgeslm_bench.gate import losses
+    from edgeslm_bench.records import read_results
+    from edgeslm_bench.run_suite import Request, gate_by_running
+
+    before = read_results(baseline)
+    if result:
+        found = losses(before, read_results(result))
+    else:
+        request = Request(only, "", not full, matrix, models, threads or 0)
+        found = gate_by_running(before, request, say=lambda text: click.echo(text, err=True))
+    for loss in found:
+        click.echo(f"lost: {loss.to_text()}")
+    if not found:
+        click.echo("nothing was lost")
+    click.get_current_context().exit(1 if found else 0)

@@ -1,0 +1,97 @@
+"""Runs the benchmark files of a checkout under pytest-benchmark and leaves its JSON; the gate's runs too.
+
+Refuses to measure: bench/benchmarks does. A result file is moved into place whole, and only when every measure was taken.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from edgeslm.errors import InputError, ModelError
+from edgeslm_bench.gate import MEMORY, SPEED, Loss, losses, pooled
+from edgeslm_bench.records import ResultFile, read_results
+
+ROOT = Path(__file__).resolve().parents[2]
+_TRIES = 3  # runs in all, before a suspected loss is a loss
+_TESTS_FAILED = 1
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to run: groups (all if none), a device profile, the short version, the matrix, where models are kept."""
+
+    only: tuple[str, ...] = ()
+    profile: str = ""
+    quick: bool = False
+    matrix: Path | None = None
+    models: Path | None = None
+    threads: int = 0
+
+    def arguments(self) -> list[str]:
+        """As options of the suite's conftest.py."""
+        values = {"profile": self.profile, "matrix": self.matrix, "models": self.models, "threads": self.threads}
+        named = [part for name, value in values.items() if value for part in (f"--{name}", str(value))]
+        return [*(part for group in self.only for part in ("--only", group)), *named, *["--quick"] * self.quick]
+
+
+def run(request: Request, out: Path) -> ResultFile:
+    """Run the suite and write `out`. Raises InputError without a checkout, ModelError where a measure fails."""
+    folder = ROOT / "bench" / "benchmarks"
+    if not folder.is_dir():
+        raise InputError(
+            "the benchmark files are not here", reason=f"{folder} is not there", hint="run it from a checkout"
+        )
+    if request.matrix and not request.matrix.is_file():
+        raise InputError(f"cannot read the matrix {request.matrix}", reason="no such file")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    beside = out.with_name(out.name + ".part")
+    command = [sys.executable, "-m", "pytest", str(folder), "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
+    command += ["-q", "--no-header", "-p", "no:cacheprovider", "--benchmark-quiet", f"--benchmark-json={beside}"]
+    try:
+        done = subprocess.run([*command, *request.arguments()], env=_environment(), check=False)
+        if done.returncode != 0 or not beside.is_file():
+            reason = "see above" if done.returncode == _TESTS_FAILED else f"pytest ended with {done.returncode}"
+            raise ModelError("the suite did not measure everything", reason=reason)
+        read_results(beside)
+        beside.replace(out)
+    finally:
+        beside.unlink(missing_ok=True)
+    return read_results(out)
+
+
+def gate_by_running(
+    baseline: ResultFile, request: Request, *, say: Callable[[str], None] = lambda text: None
+) -> list[Loss]:
+    """Run the baseline's groups and compare. What looks like a loss is measured again, twice at most, all rounds pooled.
+
+    A loss is what is left of it: noise does not come back every time in the same place.
+    """
+    wanted = request.only or tuple(dict.fromkeys(one.group for one in baseline.records))
+    with TemporaryDirectory() as folder:
+        models = request.models or Path(folder) / "models"
+        now = run(_with(request, wanted, models), Path(folder) / "result.json")
+        found = losses(baseline, now)
+        for _ in range(_TRIES - 1):
+            if not any(one.measure in (SPEED, MEMORY) for one in found):
+                break  # sizes and answers are the same every time
+            for loss in found:
+                say(f"suspected, measured again: {loss.to_text()}")
+            suspects = tuple(dict.fromkeys(loss.group for loss in found))
+            now = pooled(now, run(_with(request, suspects, models), Path(folder) / "again.json"))
+            found = losses(baseline, now)
+    return found
+
+
+def _with(request: Request, only: Sequence[str], models: Path) -> Request:
+    return Request(tuple(only), request.profile, request.quick, request.matrix, models, request.threads)
+
+
+def _environment() -> dict[str, str]:
+    """The caller's, less what makes pytest run otherwise."""
+    return {name: value for name, value in os.environ.items() if name not in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")}
