@@ -1,4 +1,4 @@
-"""The suite's options and what its tests have in common: the matrix, the machine, and groups measured once, in turns."""
+"""The suite's options and what its tests have in common: the matrix, the machine, groups measured once, in turns."""
 
 from __future__ import annotations
 

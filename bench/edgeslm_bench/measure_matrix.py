@@ -66,7 +66,7 @@ def load_of(group: Group, machine: Machine) -> Load:
 def measure_group(
     group: Group, subjects: Mapping[str, Subject], machine: Machine, *, say: Say = lambda text: None
 ) -> Measured:
-    """Measure in turns; every round has every technique. Raises ModelError, but under a profile, where that is a result."""
+    """Measure in turns, every technique in every round. Raises ModelError; under a profile that is a result."""
     load = load_of(group, machine)
     found = Measured(group, subjects, {name: [] for name in subjects})
     for number in range(load.rounds):

@@ -1,6 +1,6 @@
 """Runs the benchmark files of a checkout under pytest-benchmark and leaves its JSON; the gate's runs too.
 
-Refuses to measure: bench/benchmarks does. A result file is moved into place whole, and only when every measure was taken.
+Refuses to measure: bench/benchmarks does. A result file is moved into place whole, when every measure was taken.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def run(request: Request, out: Path) -> ResultFile:
 def gate_by_running(
     baseline: ResultFile, request: Request, *, say: Callable[[str], None] = lambda text: None
 ) -> list[Loss]:
-    """Run the baseline's groups and compare. What looks like a loss is measured again, twice at most, all rounds pooled.
+    """Run the baseline's groups and compare; what looks lost is measured again, twice at most, all rounds pooled.
 
     A loss is what is left of it: noise does not come back every time in the same place.
     """
