@@ -129,3 +129,29 @@ def gate(
     if not found:
         click.echo("nothing was lost")
     click.get_current_context().exit(1 if found else 0)
+
+
+@bench.command()
+@click.argument("result", type=click.Path(path_type=Path, dir_okay=False), metavar="RESULT.json")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder to write to.  [default: report]")
+@click.option(
+    "--history", type=click.Path(path_type=Path, file_okay=False), help="Other runs; by default RESULT's folder."
+)
+@click.option("--terminal", is_flag=True, help="Draw it here, and write files only where --out says.")
+def report(result: Path, out: Path | None, history: Path | None, terminal: bool) -> None:
+    """Report on a run: one HTML page, Markdown and PNGs of the charts; or in the terminal."""
+    from edgeslm_bench.records import read_results
+    from edgeslm_bench.report.content import content_of, read_history
+
+    content = content_of(read_results(result), read_history(history or result.parent))
+    if terminal:
+        from rich.console import Console
+
+        from edgeslm_bench.report.terminal import draw
+
+        draw(content, Console(soft_wrap=False))
+    if out or not terminal:
+        from edgeslm_bench.report.write import write_report
+
+        for path in write_report(content, out or Path("report")):
+            click.echo(f"wrote {path}")
