@@ -87,7 +87,11 @@ def resolve(
     now = question.now or log.records[-1]["ts"] + timedelta(minutes=1)
     candidates = link(question.text, profile, now=now)
     sql = write_query(question, log, candidates)
-    if is_empty(rows_of(table, expand(sql, candidates))):
+    try:
+        found = rows_of(table, expand(sql, candidates))
+    except duckdb.Error as error:  # a number of the question that linking takes for text
+        raise Dropped("its query does not run") from error
+    if is_empty(found):
         meant = any(cond[0] in ("ABSENT", "L") for cond in question.conds)
         if rng.random() >= (_SHARE_ABSENT if meant else _SHARE_EMPTY):
             raise Dropped("its answer is empty")
