@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -19,12 +20,12 @@ from edgeslm_bench.report.content import front
 
 _WIDTH, _ROW, _MARGIN = 4.2, 0.42, 0.42  # inches
 _POINTS = _WIDTH * 72 * 0.99  # of the axes
-_LETTER = 5.4  # points of width, about
+_LETTER = 6.6  # points of width of bold text, at most about
 _INK, _GRID, _BAR, _BASE = "#1a1d21", "#d4d8dd", "#2f6fd0", "#8b929c"
 _VARIABLES = {_INK: "--ink", _GRID: "--grid", _BAR: "--bar", _BASE: "--base"}
 _LINES = ("#4c8bf5", "#e8833a", "#2fa36b", "#c2559d", "#8a63d2", "#a88d00", "#1fa3b5", "#d9534f")
 _MARKERS = "osD^vPX*"
-_SETTINGS = {"font.size": 9, "svg.fonttype": "none", "svg.hashsalt": "edgeslm", "text.parse_math": False}
+_SETTINGS: Any = {"font.size": 9, "svg.fonttype": "none", "svg.hashsalt": "edgeslm", "text.parse_math": False}
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ def bars(name: str, title: str, rows: Sequence[Bar], *, limit: tuple[float, str]
     for index, row in enumerate(rows):
         axes.barh(index, row.value, height=0.36, color=_BASE if row.base else _BAR)
         axes.text(0, index - 0.27, row.name, va="bottom", ha="left", color=_INK)
+        place: dict[str, Any]
         if limit:
             axes.vlines(limit[0], index - 0.24, index + 0.24, color=_INK, linewidth=2)
             place = {"xy": (1, index - 0.27), "xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom"}
@@ -113,7 +115,7 @@ def pareto(name: str, title: str, dots: Sequence[Dot]) -> Chart:
     return _chart(name, title, says, figure)
 
 
-def history(name: str, title: str, labels: Sequence[str], lines: dict[str, Sequence[float | None]]) -> Chart:
+def history(name: str, title: str, labels: Sequence[str], lines: Mapping[str, Sequence[float | None]]) -> Chart:
     """A ratio over runs, one line for each of `lines`, whose values stand at `labels`; None where there was none."""
     figure, axes = _figure(2.9 + 0.19 * len(lines))
     for index, values in enumerate(lines.values()):

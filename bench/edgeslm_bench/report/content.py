@@ -1,6 +1,7 @@
 """What a report says: groups with their tables, headlines and charts' data, and how ratios went over the commits.
 
-Reads result files; knows nothing of HTML, Markdown, pictures or terminals.
+Reads result files; knows nothing of HTML, Markdown, pictures or terminals. Texts from files come out with control
+characters made visible, since a report may be shown in a terminal whatever its kind.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgeslm.answer.terminal import safe
 from edgeslm.errors import InputError
 from edgeslm_bench.records import Record, ResultFile, read_results
-from edgeslm_bench.report.columns import DASH, OUR_COLUMNS, best, measured, short, study_columns
+from edgeslm_bench.report.columns import OUR_COLUMNS, best, measured, short, study_columns
 
 KEEPS_QUALITY = 0.97  # of the base's, to be named in a headline
 TITLES = {
@@ -153,7 +155,7 @@ def _group(name: str, records: list[Record]) -> GroupContent:
         records=tuple(records),
         study=_table(study_columns(name), records, keep_all=True),
         ours=_table(OUR_COLUMNS, records),
-        notes=tuple((record.technique, record.notes) for record in records if record.notes),
+        notes=tuple((record.technique, safe(record.notes)) for record in records if record.notes),
     )
 
 
@@ -188,7 +190,7 @@ def _about_run(result: ResultFile) -> tuple[tuple[str, str], ...]:
         ("Python", str(result.machine.get("python_version") or "")),
         ("file", result.path.name),
     )
-    return tuple((name, text) for name, text in facts if text and text != DASH)
+    return tuple((name, safe(text)) for name, text in facts if text)
 
 
 def _run(result: ResultFile) -> Run:
@@ -197,4 +199,4 @@ def _run(result: ResultFile) -> Run:
         for record in result.records
         if record.speed_ratio is not None and record.speed_ratio != 1
     }
-    return Run(result.moment, str(result.commit.get("id") or "")[:7], speed)
+    return Run(safe(result.moment), safe(str(result.commit.get("id") or "")[:7]), speed)
