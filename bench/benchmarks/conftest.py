@@ -57,9 +57,14 @@ def group(request: pytest.FixtureRequest, name: str) -> Group:
 
 @pytest.fixture(scope="session")
 def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Writes a line to the terminal, past pytest's capturing."""
-    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
-    return lambda text: reporter.write_line(text) if reporter else None
+    """Writes a line to the terminal at once, past pytest's capturing."""
+    capture = request.config.pluginmanager.get_plugin("capturemanager")
+
+    def write(text: str) -> None:
+        with capture.global_and_fixture_disabled():
+            print(text, flush=True)
+
+    return write
 
 
 @pytest.fixture(scope="session")

@@ -64,10 +64,10 @@ def make_questions(logs: int, seed: int = 1) -> list[Question]:
         for question in filter(None, (asker.ask() for _ in range(_A_LOG))):
             candidates = link(question.text, profile, now=question.now or log.records[-1]["ts"])
             try:
-                wanted = write_query(question, log, candidates)
-            except Dropped:
+                rows = rows_of(table, expand(write_query(question, log, candidates), candidates))
+            except (Dropped, duckdb.Error):  # no model could be right
                 continue
-            found.append(Question(candidates, table, rows_of(table, expand(wanted, candidates))))
+            found.append(Question(candidates, table, rows))
     return found
 
 

@@ -63,6 +63,7 @@ class Group:
 
     Exactly one of shape (a name), model (a GGUF) and conversion (a folder). new_tokens: of the latency that is
     reported; base_new_tokens: those that the fp32 base really writes, the rest is reckoned. rounds: of turns.
+    threads: at most.
     questions: logs asked about to judge a log model, 0 for none. optional: its absence is said and no error.
     """
 
@@ -75,6 +76,7 @@ class Group:
     new_tokens: int = 300
     base_new_tokens: int = 300
     rounds: int = 3
+    threads: int = 2
     questions: int = 0
     optional: bool = False
 
@@ -142,7 +144,7 @@ def _group(name: str, values: Mapping[str, Any], folder: Path, wrong: list[str])
     if BASE not in names[:1]:
         wrong.append(f"{name}: its first technique must be {BASE}, which all others are compared with")
     wrong += [f"{name}: {twice} is there twice" for twice in sorted({one for one in names if names.count(one) > 1})]
-    for key in ("prompt_tokens", "new_tokens", "base_new_tokens", "rounds", "questions"):
+    for key in ("prompt_tokens", "new_tokens", "base_new_tokens", "rounds", "threads", "questions"):
         value, least = getattr(group, key), 0 if key == "questions" else 2 if key.endswith("new_tokens") else 1
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             wrong.append(f"{name}: {key} is {value!r}, at least {least}")

@@ -48,7 +48,8 @@ class Measured:
 
 def load_of(group: Group, machine: Machine) -> Load:
     """The group's load under the profile's context and limits. Raises InputError where the context is too small."""
-    load = Load(group.prompt_tokens, group.new_tokens, group.rounds, machine.threads)
+    threads = min(machine.threads, group.threads)
+    load = Load(group.prompt_tokens, group.new_tokens, group.rounds, threads)
     if machine.profile is None:
         return load
     room = machine.profile.context - group.prompt_tokens
@@ -57,7 +58,7 @@ def load_of(group: Group, machine: Machine) -> Load:
             f"{group.name}: {group.prompt_tokens} tokens of prompt leave no room in {machine.profile.context}",
             hint="take a profile with more context",
         )
-    threads = min(machine.threads, machine.profile.usable_threads)
+    threads = min(threads, machine.profile.usable_threads)
     return replace(
         load, new_tokens=min(load.new_tokens, room), threads=threads, limits=machine.profile.limits
     )  # fmt: skip

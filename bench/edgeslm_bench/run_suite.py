@@ -52,7 +52,7 @@ def run(request: Request, out: Path) -> ResultFile:
     out.parent.mkdir(parents=True, exist_ok=True)
     beside = out.with_name(out.name + ".part")
     command = [sys.executable, "-m", "pytest", str(folder), "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
-    command += ["-q", "--no-header", "-p", "no:cacheprovider", "--benchmark-quiet", f"--benchmark-json={beside}"]
+    command += ["-q", "-x", "--no-header", "-p", "no:cacheprovider", "--benchmark-quiet", f"--benchmark-json={beside}"]
     try:
         done = subprocess.run([*command, *request.arguments()], env=_environment(), check=False)
         if done.returncode != 0 or not beside.is_file():
