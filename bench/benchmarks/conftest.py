@@ -28,6 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--profile", default="", help="limit every process as this device profile says")
     group.addoption("--quick", action="store_true", help="fewer tokens, rounds and questions; for a gate, not a report")
     group.addoption("--models", type=Path, help="where models are made and kept; by default a temporary folder")
+    group.addoption("--full-scale", action="store_true", help="ask about 10,000,000 lines too")
     group.addoption("--threads", type=int, default=0, help="for every model; by default at most 2")
 
 
@@ -38,9 +39,12 @@ def matrix_of(config: pytest.Config) -> Matrix:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if {"name", "technique"} <= set(metafunc.fixturenames):
-        cases = [(group.name, one.name) for group in matrix_of(metafunc.config).groups for one in group.techniques]
+    groups = matrix_of(metafunc.config).groups
+    if metafunc.function.__name__ == "test_technique":
+        cases = [(group.name, one.name) for group in groups for one in group.techniques]
         metafunc.parametrize(("name", "technique"), cases, ids=[f"{group} {name}" for group, name in cases])
+    elif "name" in metafunc.fixturenames:
+        metafunc.parametrize("name", [group.name for group in groups])
 
 
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:

@@ -11,21 +11,9 @@ from typing import Any
 
 import pytest
 
+from edgeslm_bench.clock import CLOCK
 from edgeslm_bench.matrix import Group
 from edgeslm_bench.measure_matrix import Machine, Measured, load_of, to_records
-
-
-class Clock:
-    """Shows the time that measured processes have spent."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-CLOCK = Clock()
 
 
 @pytest.mark.benchmark(timer=CLOCK)
@@ -43,7 +31,7 @@ def test_technique(
     rounds = iter([one.latency_s(wanted) for one in found.rounds[technique]] or [0.0])
 
     def answer() -> None:
-        CLOCK.now += next(rounds)
+        CLOCK.advance(next(rounds))
 
     benchmark.group = name
     benchmark.extra_info.update(record.to_extra_info())

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from edgeslm.errors import InputError, ModelError
 from edgeslm_bench.gate import MEMORY, SPEED, Loss, losses, pooled
 from edgeslm_bench.records import ResultFile, read_results
+from edgeslm_bench.scale_points import read_points
 
 ROOT = Path(__file__).resolve().parents[2]
 _TRIES = 3  # runs in all, before a suspected loss is a loss
@@ -41,28 +42,39 @@ class Request:
 
 
 def run(request: Request, out: Path) -> ResultFile:
-    """Run the suite and write `out`. Raises InputError without a checkout, ModelError where a measure fails."""
+    """Measure the matrix and write `out`. Raises InputError without a checkout, ModelError where a measure fails."""
+    if request.matrix and not request.matrix.is_file():
+        raise InputError(f"cannot read the matrix {request.matrix}", reason="no such file")
+    run_files(("test_techniques.py", "test_side_by_side.py"), request.arguments(), out, check=read_results)
+    return read_results(out)
+
+
+def run_files(
+    names: Sequence[str], arguments: Sequence[str], out: Path, *, check: Callable[[Path], object] = read_points
+) -> None:
+    """Run benchmark files under pytest-benchmark and leave its JSON, moved into place when every measure was taken.
+
+    check: reads the JSON before that and raises if it is not whole.
+    """
     folder = ROOT / "bench" / "benchmarks"
     if not folder.is_dir():
         raise InputError(
             "the benchmark files are not here", reason=f"{folder} is not there", hint="run it from a checkout"
         )
-    if request.matrix and not request.matrix.is_file():
-        raise InputError(f"cannot read the matrix {request.matrix}", reason="no such file")
     out.parent.mkdir(parents=True, exist_ok=True)
     beside = out.with_name(out.name + ".part")
-    command = [sys.executable, "-m", "pytest", str(folder), "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
-    command += ["-q", "-x", "--no-header", "-p", "no:cacheprovider", "--benchmark-quiet", f"--benchmark-json={beside}"]
+    command = [sys.executable, "-m", "pytest", *(str(folder / name) for name in names)]
+    command += ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), "-q", "-x", "--no-header"]
+    command += ["-p", "no:cacheprovider", "--benchmark-quiet", f"--benchmark-json={beside}"]
     try:
-        done = subprocess.run([*command, *request.arguments()], env=_environment(), check=False)
+        done = subprocess.run([*command, *arguments], env=_environment(), check=False)
         if done.returncode != 0 or not beside.is_file():
             reason = "see above" if done.returncode == _TESTS_FAILED else f"pytest ended with {done.returncode}"
             raise ModelError("the suite did not measure everything", reason=reason)
-        read_results(beside)
+        check(beside)
         beside.replace(out)
     finally:
         beside.unlink(missing_ok=True)
-    return read_results(out)
 
 
 def gate_by_running(

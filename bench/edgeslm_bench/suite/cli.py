@@ -155,3 +155,87 @@ def report(result: Path, out: Path | None, history: Path | None, terminal: bool)
 
         for path in write_report(content, out or Path("report")):
             click.echo(f"wrote {path}")
+
+
+_results = click.option(
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="bench/results",
+    show_default=True,
+    help="The folder of committed results.",
+)
+_readme = click.option(
+    "--readme",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    default="README.md",
+    show_default=True,
+    help="The file with the section to write.",
+)
+
+
+@bench.command()
+@_results
+@_readme
+@click.option("--check", "only_check", is_flag=True, help="Write nothing; exit with 1 if it is not up to date.")
+def readme(results: Path, readme: Path, only_check: bool) -> None:
+    """Write the README's measured numbers from the committed results."""
+    from edgeslm_bench.readme import update
+
+    changed = update(readme, results, write=not only_check)
+    if only_check:
+        click.echo(f"{readme}: {'not up to date' if changed else 'up to date'}")
+        click.get_current_context().exit(1 if changed else 0)
+    click.echo(f"{readme}: {'written' if changed else 'nothing to change'}")
+
+
+@bench.command()
+@click.argument("name")
+@click.argument("values", nargs=-1, required=True, metavar="KEY=NUMBER...")
+@click.option("--says", default="", help="The sentence, {key} where a number goes; by default the former.")
+@click.option("--command", default="", help="What measured it; by default what did before.")
+@click.option(
+    "--model", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="The model file it is about."
+)
+@_results
+@_readme
+def fact(
+    name: str, values: tuple[str, ...], says: str, command: str, model: Path | None, results: Path, readme: Path
+) -> None:
+    """State a fact measured just now on this machine, for the README: `fact questions right=68 total=80`.
+
+    The README's section is written anew with it.
+    """
+    from edgeslm_bench.facts import state
+    from edgeslm_bench.provenance import describe_model, provenance
+    from edgeslm_bench.readme import update
+
+    pairs = dict(_number(value) for value in values)
+    about = describe_model(model) if model else None
+    stated = state(results, name, pairs, provenance(command), says=says, model=about)
+    update(readme, results)
+    click.echo(stated.text())
+
+
+def _number(text: str) -> tuple[str, int | float]:
+    name, _, value = text.partition("=")
+    try:
+        return name, int(value) if value.lstrip("-").isdigit() else float(value)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not KEY=NUMBER") from None
+
+
+@bench.command()
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The points, pytest-benchmark's JSON."
+)
+@click.option("--full", is_flag=True, help="Ask about 10,000,000 lines too (1.1 GB).")
+@_models
+@_threads
+def scale(out: Path, full: bool, models: Path | None, threads: int | None) -> None:
+    """Measure how `ask` grows with lines and files, and decoding with context and parameters."""
+    from edgeslm_bench.run_suite import Request, run_files
+    from edgeslm_bench.scale_points import read_points, to_markdown
+
+    arguments = Request(models=models, threads=threads or 0).arguments()
+    run_files(("test_scale.py",), [*arguments, *["--full-scale"] * full], out)
+    click.echo(to_markdown(read_points(out)))
