@@ -111,20 +111,31 @@ def read_history(folder: Path) -> list[ResultFile]:
 
 
 def headline(records: Sequence[Record]) -> str:
-    """The fastest technique that keeps the base's quality, against it; the fastest of all where no quality is known."""
-    base = next((record for record in records if record.speed_ratio == 1), None)
-    others = [record for record in records if record.speed_ratio and record is not base]
-    known = [record for record in records if record.quality_score is not None]
-    if base and base.quality_score is not None:
-        enough = KEEPS_QUALITY * base.quality_score
-        others = [record for record in others if record.quality_score is not None and record.quality_score >= enough]
-    if not others:
-        return f"No technique keeps {KEEPS_QUALITY:.0%} of the base's quality." if known else ""
-    top = max(others, key=lambda record: record.speed_ratio or 0)
+    """`top_of` the records in a sentence, against the base."""
+    top = top_of(records)
+    if top is None:
+        judged = any(record.quality_score is not None for record in records) and _base(records)
+        return f"No technique keeps {KEEPS_QUALITY:.0%} of the base's quality." if judged else ""
+    base = _base(records)
     memory = f", {fraction(top.rss_ratio)} of its memory" if top.rss_ratio else ""
     quality = f", quality {short(top.quality_score)}" if top.quality_score is not None else ""
     against = base.technique if base else "the base"
     return f"{top.technique}: {short(top.speed_ratio or 0)} times the speed of {against}{memory}{quality}"
+
+
+def top_of(records: Sequence[Record]) -> Record | None:
+    """The fastest technique that keeps the base's quality; the fastest of all where the base's quality is not known."""
+    base = _base(records)
+    others = [record for record in records if record.speed_ratio and record is not base]
+    if base and base.quality_score is not None:
+        enough = KEEPS_QUALITY * base.quality_score
+        others = [record for record in others if record.quality_score is not None and record.quality_score >= enough]
+    return max(others, key=lambda record: record.speed_ratio or 0, default=None)
+
+
+def _base(records: Sequence[Record]) -> Record | None:
+    """The record that ratios are to."""
+    return next((record for record in records if record.speed_ratio == 1), None)
 
 
 def fraction(ratio: float) -> str:
