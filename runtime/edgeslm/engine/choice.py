@@ -64,23 +64,41 @@ class Pace:
     def __init__(self) -> None:
         self._ledger = Ledger()
         self._costs = Costs()
-        # Forced tokens are wrong only where the model splits the text otherwise than the tokenizer.
+        # Forced tokens are wrong only where the model splits the text otherwise than the tokenizer; the last of them
+        # also where its token goes on beyond what is forced.
         self._acceptance = Acceptance(hits=1.9, trials=2.0)
+        self._last = Acceptance(hits=1.0, trials=2.0)
+        self.steps = 0
+        self.offered = 0
+        self.accepted = 0
 
-    def note(self, offered: int, accepted: int, elapsed: float) -> None:
-        """A step that offered forced tokens beside the one before them took `elapsed`; `accepted` were right."""
+    def note(self, offered: int, accepted: int, elapsed: float, *, to_the_end: bool = False) -> None:
+        """A step that offered forced tokens beside the one before them took `elapsed`; `accepted` were right.
+
+        to_the_end: the last of them was the last forced one.
+        """
+        self.steps += 1
+        self.offered += offered
+        self.accepted += accepted
         if not offered:
             self._ledger.plain_step(elapsed)
             return
         if self._ledger.plain:
             self._costs.observe_batch(offered + 1, elapsed / self._ledger.plain)
-        self._acceptance.record(accepted, int(accepted < offered))
+        if to_the_end and accepted >= offered - 1:
+            self._last.record(int(accepted == offered), int(accepted < offered))
+            self._acceptance.record(offered - 1, 0)
+        else:
+            self._acceptance.record(accepted, int(accepted < offered))
         self._ledger.trial(elapsed, accepted + 1, self._costs.verify(offered + 1))
 
     def most(self, forced: int) -> int:
         """How many of `forced` tokens to read at once now."""
         rate = self._acceptance.rate
-        length = best_length(self._costs, rate, 0.0, forced)
+        more = self._costs.verify(forced + 1) - self._costs.verify(forced)
+        if forced > 1 and self._last.rate * rate ** (forced - 1) < more:
+            forced -= 1
+        length = best_length(self._costs, rate if forced > 1 else self._last.rate, 0.0, forced)
         while length and not self._ledger.affords(self._costs.verify(length + 1) - expected_tokens(rate, length)):
             length -= 1
         return length

@@ -77,7 +77,8 @@ class Model:
         self.threads = threads or default_threads()
         self._reuse_prefix = reuse_prefix
         self._cached: list[int] = []
-        self._pace = Pace()
+        self.pace = Pace()  # what batches of forced tokens have cost and gained so far
+        self.clock = time.perf_counter  # what decoding is timed and judged by
         check_header(self.path)
         self._library = load_library()
         self._llama = self._library.llama
@@ -199,7 +200,7 @@ class Model:
             chooser = self.make_chooser(temperature=temperature, seed=seed, grammar=sampler)
             started = time.perf_counter()
             self._prefill(tokens, self._reuse_prefix if reuse_prefix is None else reuse_prefix)
-            prefilled = time.perf_counter()
+            prefilled, begun = time.perf_counter(), self.clock()
             limit = min(max_tokens, self.n_ctx - len(tokens))
             written, logprobs, text, finished = self._decode(
                 chooser, forcer, limit, stop, ignore_end=ignore_end, fast_forward=fast_forward
@@ -211,7 +212,7 @@ class Model:
             prompt_tokens=len(tokens),
             completion_tokens=len(written),
             prefill_ms=(prefilled - started) * 1e3,
-            decode_ms=(time.perf_counter() - prefilled) * 1e3,
+            decode_ms=(self.clock() - begun) * 1e3,
             finished=finished,
         )
 
@@ -289,7 +290,7 @@ class Model:
         can_go_back = not (
             self._llama.llama_model_is_recurrent(self._handle) or self._llama.llama_model_is_hybrid(self._handle)
         )
-        forcer = Forcer(self._library, self._vocab, grammar, self._tokenize_within) if can_go_back else None
+        forcer = Forcer(self._library, self._vocab, grammar, self.tokenize_within) if can_go_back else None
         try:
             yield sampler, forcer
         finally:
@@ -297,7 +298,7 @@ class Model:
             if forcer is not None:
                 forcer.close()
 
-    def _tokenize_within(self, text: str) -> list[int]:
+    def tokenize_within(self, text: str) -> list[int]:
         """Tokens of `text` where it follows other text; some tokenizers put a space before what stands first."""
         before = self.tokenize("\n", add_special=False, parse_special=False)
         tokens = self.tokenize("\n" + text, add_special=False, parse_special=False)
@@ -329,12 +330,13 @@ class Model:
         logprobs: list[float] = []
         data = b""
         stops = [text.encode() for text in stop if text]
-        offered: list[int] = []  # read with the token before them, not yet chosen
+        forced: list[int] = []  # what the grammar says comes next, as far as it was asked
+        offered: list[int] = []  # those of them that are read with the token before them, not yet chosen
         while len(tokens) < limit:
-            started = time.perf_counter()
+            started = self.clock()
             if tokens:
                 self._decode_tokens([tokens[-1], *offered], len(offered) + 1)
-            elapsed = time.perf_counter() - started if tokens else 0.0
+            elapsed = self.clock() - started if tokens else 0.0
             for index, expected in enumerate([*offered, None]):
                 token, logprob = chooser.choose(index if offered else -1)
                 if self.is_end(token) and not ignore_end:
@@ -354,10 +356,10 @@ class Model:
                 if forcer.is_done and not ignore_end:
                     return tokens, logprobs, data.decode("utf-8", "replace"), True
                 if elapsed:
-                    self._pace.note(len(offered), index, elapsed)
-                room = self._pace.most(min(limit - len(tokens), _FORCED_AT_ONCE) - 1) if fast_forward else 0
+                    self.pace.note(len(offered), index, elapsed, to_the_end=len(offered) == len(forced))
+                room = self.pace.most(min(limit - len(tokens), _FORCED_AT_ONCE) - 1) if fast_forward else 0
                 forced = forcer.tokens(tokens, data.decode("utf-8", "replace"), room) if room > 0 else []
-                offered = forced[: self._pace.most(len(forced))]
+                offered = forced[: self.pace.most(len(forced))]
         return tokens, logprobs, data.decode("utf-8", "replace"), False
 
     def _take_back(self, count: int) -> None:

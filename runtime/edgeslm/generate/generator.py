@@ -19,7 +19,7 @@ from edgeslm.errors import InputError
 from edgeslm.generate import prefix, store
 from edgeslm.generate.decoder import Decoder
 from edgeslm.generate.drafts import LookupDrafter, SelfDrafter
-from edgeslm.generate.modes import ConfidentExit, Mode, Plain, Speculative
+from edgeslm.generate.modes import Clock, ConfidentExit, Mode, Plain, Speculative
 from edgeslm.generate.threads import choose_threads
 
 SPECULATIONS = ("self", "lookup")
@@ -100,8 +100,13 @@ def generate(model: Path, prompt: str, settings: Settings) -> Generation:
     return done
 
 
-def run(decoder: Decoder, prompt: str, settings: Settings, plan: Plan) -> Generation:
-    """As `generate`, with a loaded model whose earlier text is forgotten."""
+def run(
+    decoder: Decoder, prompt: str, settings: Settings, plan: Plan, *, clock: Clock = time.perf_counter
+) -> Generation:
+    """As `generate`, with a loaded model whose earlier text is forgotten.
+
+    clock: what decoding is timed and judged by; on a machine that others keep busy, and one thread, the CPU's time.
+    """
     decoder.keep(0)
     decoder.exit_layer = 0
     model = decoder.model
@@ -124,16 +129,16 @@ def run(decoder: Decoder, prompt: str, settings: Settings, plan: Plan) -> Genera
     key = _costs_key(decoder, done) if learns else ""
     known = _known_costs(key) if learns else Costs()
     costs = Costs(dict(known.batches), dict(known.exits))
-    mode = _make_mode(decoder, settings, exit_layer, costs)
-    started = time.perf_counter()
+    mode = _make_mode(decoder, settings, exit_layer, costs, clock)
+    started = clock()
     done.tokens, done.finished = _collect(decoder, mode, first, settings)
-    done.decode_ms = (time.perf_counter() - started) * 1e3
+    done.decode_ms = (clock() - started) * 1e3
     done.text = model.detokenize(done.tokens)
     done.details = asdict(mode.tally)
     if learns:
-        done.details["costs"] = asdict(costs)
+        done.details["costs"] = costs.to_dict()
         if costs.moved_from(known):
-            store.save_json(key, asdict(costs))
+            store.save_json(key, costs.to_dict())
     return done
 
 
@@ -237,13 +242,14 @@ def _set_threads(decoder: Decoder, settings: Settings, done: Generation) -> tupl
     return one, many
 
 
-def _make_mode(decoder: Decoder, settings: Settings, exit_layer: int, costs: Costs) -> Mode:
+def _make_mode(decoder: Decoder, settings: Settings, exit_layer: int, costs: Costs, clock: Clock) -> Mode:
     if settings.exit_confidence is not None:
-        return ConfidentExit(decoder, exit_layer, settings.exit_confidence or _own_confidence(decoder), costs)
+        confidence = settings.exit_confidence or _own_confidence(decoder)
+        return ConfidentExit(decoder, exit_layer, confidence, costs, clock=clock)
     if settings.speculate == "lookup":
-        return Speculative(decoder, LookupDrafter(decoder), costs, free_trials=True)
+        return Speculative(decoder, LookupDrafter(decoder), costs, free_trials=True, clock=clock)
     if settings.speculate == "self":
-        return Speculative(decoder, SelfDrafter(decoder, exit_layer, costs), costs, free_trials=False)
+        return Speculative(decoder, SelfDrafter(decoder, exit_layer, costs), costs, free_trials=False, clock=clock)
     return Plain(decoder)
 
 

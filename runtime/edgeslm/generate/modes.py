@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from edgeslm.engine.costs import Acceptance, Costs, best_length
+from edgeslm.engine.costs import SIZES, Acceptance, Costs, best_length
 from edgeslm.engine.ledger import Ledger
 from edgeslm.generate.decoder import BATCH_TOKENS, Decoder
 from edgeslm.generate.drafts import Drafter
@@ -25,6 +26,9 @@ NEAR_TIE = 0.05
 _TRIALS = 4  # drafted tokens after which a mode must pay
 _FREE_REST = 8  # tokens without a guess, after guesses that did not pay and cost nothing but bookkeeping
 _FIRST_REST = 32  # the same where a guess costs a step; then twice as many
+
+
+Clock = Callable[[], float]
 
 
 @dataclass
@@ -68,9 +72,17 @@ class Speculative:
     """Drafts, verifies all drafted tokens in one batch, and drafts as many as pays; none where none do."""
 
     def __init__(
-        self, decoder: Decoder, drafter: Drafter, costs: Costs, *, free_trials: bool, ledger: Ledger | None = None
+        self,
+        decoder: Decoder,
+        drafter: Drafter,
+        costs: Costs,
+        *,
+        free_trials: bool,
+        ledger: Ledger | None = None,
+        clock: Clock = time.perf_counter,
     ) -> None:
         """free_trials: a draft costs next to nothing, so the mode goes on guessing while it is switched off."""
+        self._clock = clock
         self._decoder = decoder
         self._drafter = drafter
         self._costs = costs
@@ -85,9 +97,9 @@ class Speculative:
     def step(self, pending: int, most: int) -> list[int]:
         """What plain decoding would write, one token or more."""
         self.tally.steps += 1
-        started = time.perf_counter()
+        started = self._clock()
         most = min(most, self._decoder.room) - 1
-        if self._rest > 0 or most < 1 or (not self._ledger.is_known and not self._free_trials):
+        if self._rest > 0 or most < 1 or not (self._free_trials or self._ledger.affords(self._drafter.cost())):
             self._rest -= self._rest > 0
             return self._plain_step(pending, started)
         evidence = self._drafter.evidence(pending)
@@ -101,29 +113,28 @@ class Speculative:
 
     def _plain_step(self, pending: int, started: float) -> list[int]:
         tokens = self._plain.step(pending, 1)
-        self._ledger.plain_step(time.perf_counter() - started)
+        self._ledger.plain_step(self._clock() - started)
         return tokens
 
     def _affordable(self, length: int) -> int:
         """At most `length` drafted tokens: as many as may all be wrong."""
-        while length and not self._ledger.affords(self._costs.verify(length + 1) - 1 + length * self._drafter.cost()):
-            length -= 1
+        cost = self._drafter.cost()
+        while length and not self._ledger.affords(self._costs.verify(length + 1) - 1 + length * cost):
+            length = next((size - 1 for size in reversed(SIZES) if size <= length), 0)
         return length
 
     def _guess(self, pending: int, evidence: int, started: float, *, pays: bool) -> list[int]:
         """A plain step that also learns whether a draft would have been right."""
         cost = self._drafter.cost()
-        if cost > 0 and not self._ledger.affords(cost):
-            return self._plain_step(pending, started)
         draft = self._drafter.draft(pending, 1)
-        drafted = time.perf_counter()
+        drafted = self._clock()
         tokens = self._plain.step(pending, 1)
         self._acceptance[evidence].record(int(draft == tokens), int(draft != tokens))
         if cost > 0:
             self._learn_draft(drafted - started, 1)
-            self._ledger.trial(time.perf_counter() - started, 1, 1 + self._drafter.cost())
+            self._ledger.trial(self._clock() - started, 1, 1 + self._drafter.cost())
         else:
-            self._ledger.plain_step(time.perf_counter() - started)
+            self._ledger.plain_step(self._clock() - started)
         if not pays:
             self._switch_off(self._acceptance[evidence])
         return tokens
@@ -139,10 +150,10 @@ class Speculative:
         decoder, held = self._decoder, len(self._decoder.tokens)
         draft = self._drafter.draft(pending, length)
         batch = [pending, *draft]
-        drafted = time.perf_counter()
+        drafted = self._clock()
         decoder.read(batch, outputs=len(batch))
         tokens, margins = decoder.best(0, len(batch))
-        verified = time.perf_counter()
+        verified = self._clock()
         accepted = 0
         while accepted < len(draft) and margins[accepted] >= NEAR_TIE and tokens[accepted] == draft[accepted]:
             accepted += 1
@@ -157,7 +168,7 @@ class Speculative:
         if self._ledger.plain:
             self._costs.observe_batch(len(batch), (verified - drafted) / self._ledger.plain)
         expected = self._costs.verify(len(batch)) + len(draft) * self._drafter.cost()
-        self._ledger.trial(time.perf_counter() - started, accepted + 1, expected)
+        self._ledger.trial(self._clock() - started, accepted + 1, expected)
         return [*draft[:accepted], verdict]
 
     def _learn_draft(self, elapsed: float, count: int) -> None:
@@ -185,8 +196,15 @@ class ConfidentExit:
     """
 
     def __init__(
-        self, decoder: Decoder, layer: int, confidence: float, costs: Costs, ledger: Ledger | None = None
+        self,
+        decoder: Decoder,
+        layer: int,
+        confidence: float,
+        costs: Costs,
+        ledger: Ledger | None = None,
+        clock: Clock = time.perf_counter,
     ) -> None:
+        self._clock = clock
         self._decoder = decoder
         self._layer = layer
         self._confidence = confidence
@@ -199,7 +217,7 @@ class ConfidentExit:
     def step(self, pending: int, most: int) -> list[int]:
         """One token, from the exit layer or from the last one."""
         self.tally.steps += 1
-        started = time.perf_counter()
+        started = self._clock()
         unfinished = len(self._decoder.tokens) - self._complete
         risk = self._costs.exit(self._layer, self._decoder.model.n_layer)
         tries = unfinished < BATCH_TOKENS - 1 and self._ledger.affords(risk)
@@ -208,7 +226,7 @@ class ConfidentExit:
         if token is None:
             expected = risk * tries + self._costs.verify(unfinished + 1)
             token = self._full(pending)
-        elapsed = time.perf_counter() - started
+        elapsed = self._clock() - started
         if tries or unfinished:
             self._ledger.trial(elapsed, 1, expected)
         else:
@@ -228,7 +246,7 @@ class ConfidentExit:
             decoder.exit_layer = 0
         self._tried += 1
         if self._ledger.plain:
-            self._costs.observe_exit(self._layer, (time.perf_counter() - started) / self._ledger.plain)
+            self._costs.observe_exit(self._layer, (self._clock() - started) / self._ledger.plain)
         if found is None:
             decoder.keep(len(decoder.tokens) - 1)
         else:
