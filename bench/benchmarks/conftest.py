@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,9 +14,10 @@ from edgeslm_bench.bandwidth import read_gb_s
 from edgeslm_bench.energy import energy_source, find_sensor
 from edgeslm_bench.machine import available_cores, machine_line
 from edgeslm_bench.matrix import Group, Matrix, read_matrix
-from edgeslm_bench.measure_matrix import Machine, Measured, measure_group
+from edgeslm_bench.measure_matrix import Machine, Measured, measure_group, to_records
 from edgeslm_bench.profiles import read_profile
 from edgeslm_bench.quick import quickened
+from edgeslm_bench.records import Record
 from edgeslm_bench.variants import prepare
 
 MATRIX = Path(__file__).with_name("matrix.toml")
@@ -96,15 +98,24 @@ def machine(request: pytest.FixtureRequest, say: Callable[[str], None]) -> Machi
     return Machine(threads, speed, sensor, profile)
 
 
-@pytest.fixture(scope="session")
-def measured(models: Path, machine: Machine, say: Callable[[str], None]) -> Callable[[Group], Measured]:
-    """Makes the models of a group and measures them in turns, when first asked for it."""
-    done: dict[str, Measured] = {}
+@dataclass(frozen=True)
+class Done:
+    """A group that was measured, and its records by technique."""
 
-    def measure(group: Group) -> Measured:
+    found: Measured
+    records: dict[str, Record]
+
+
+@pytest.fixture(scope="session")
+def measured(models: Path, machine: Machine, say: Callable[[str], None]) -> Callable[[Group], Done]:
+    """Makes the models of a group and measures them in turns, when first asked for it."""
+    done: dict[str, Done] = {}
+
+    def measure(group: Group) -> Done:
         if group.name not in done:
             subjects = prepare(group, models, threads=machine.threads, say=say)
-            done[group.name] = measure_group(group, subjects, machine, say=say)
+            found = measure_group(group, subjects, machine, say=say)
+            done[group.name] = Done(found, {record.technique: record for record in to_records(found, machine)})
         return done[group.name]
 
     return measure

@@ -11,7 +11,7 @@ import pytest
 from edgeslm_bench.clock import CLOCK
 from edgeslm_bench.llama_bench import NOT_AVAILABLE, find_program, measure
 from edgeslm_bench.matrix import Group
-from edgeslm_bench.measure_matrix import Machine, Measured, load_of, to_records
+from edgeslm_bench.measure_matrix import Machine, load_of
 
 # Files that need no patch of ours: as they come, and quantized.
 TECHNIQUES = ("base-gguf-f16", "base-gguf-q8_0", "quantized")
@@ -25,7 +25,7 @@ def test_unpatched_llama_bench(
     group: Group,
     technique: str,
     machine: Machine,
-    measured: Callable[[Group], Measured],
+    measured: Callable[[Group], Any],
     say: Callable[[str], None],
 ) -> None:
     program = find_program()
@@ -33,10 +33,10 @@ def test_unpatched_llama_bench(
         pytest.skip(NOT_AVAILABLE)
     if not group.is_there or technique not in [one.name for one in group.techniques]:
         pytest.skip(f"{name} has no {technique} here")
-    found = measured(group)
+    done = measured(group)
     say(f"llama-bench: {name} {technique}")
-    theirs = measure(program, found.subjects[technique].path, load_of(group, machine))
-    ours = next(record for record in to_records(found, machine) if record.technique == technique)
+    theirs = measure(program, done.found.subjects[technique].path, load_of(group, machine))
+    ours = done.records[technique]
     assert theirs.decode_tokens_s > 0
     assert ours.decode_tokens_s
     benchmark.group = f"{name}: unpatched llama.cpp"

@@ -13,26 +13,26 @@ import pytest
 
 from edgeslm_bench.clock import CLOCK
 from edgeslm_bench.matrix import Group
-from edgeslm_bench.measure_matrix import Machine, Measured, load_of, to_records
+from edgeslm_bench.measure_matrix import Machine, load_of
 
 
 @pytest.mark.benchmark(timer=CLOCK)
 def test_technique(
-    benchmark: Any, name: str, group: Group, technique: str, machine: Machine, measured: Callable[[Group], Measured]
+    benchmark: Any, name: str, group: Group, technique: str, machine: Machine, measured: Callable[[Group], Any]
 ) -> None:
     if not group.is_there:
         assert group.optional, f"{group.name}: {group.model or group.conversion} is not there"
         pytest.skip(f"{group.name}: {group.model or group.conversion} is not there; its card says how it is made")
-    found = measured(group)
-    record = next(one for one in to_records(found, machine) if one.technique == technique)
+    done = measured(group)
+    record = done.records[technique]
     assert record.problems() == []
     assert record.decode_tokens_s or machine.profile, "nothing was measured"
     wanted = load_of(group, machine).new_tokens
-    rounds = iter([one.latency_s(wanted) for one in found.rounds[technique]] or [0.0])
+    rounds = iter([one.latency_s(wanted) for one in done.found.rounds[technique]] or [0.0])
 
     def answer() -> None:
         CLOCK.advance(next(rounds))
 
     benchmark.group = name
     benchmark.extra_info.update(record.to_extra_info())
-    benchmark.pedantic(answer, rounds=max(1, len(found.rounds[technique])))
+    benchmark.pedantic(answer, rounds=max(1, len(done.found.rounds[technique])))

@@ -13,11 +13,10 @@ from dataclasses import dataclass, field, replace
 from edgeslm.errors import InputError, ModelError
 from edgeslm_bench.energy import Sensor
 from edgeslm_bench.gate import LOAD
-from edgeslm_bench.log_quality import LogQuality, make_questions
-from edgeslm_bench.log_quality import measure as ask
 from edgeslm_bench.matrix import BASE, Group, Technique
 from edgeslm_bench.measure_model import Load, Round, Subject, check_same_tokens, measure_once
 from edgeslm_bench.profiles import Profile
+from edgeslm_bench.quality import Quality, judge_group
 from edgeslm_bench.records import Record
 from edgeslm_bench.weights_read import weights_of
 
@@ -43,7 +42,8 @@ class Measured:
     subjects: Mapping[str, Subject]
     rounds: dict[str, list[Round]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
-    quality: dict[str, LogQuality] = field(default_factory=dict)
+    quality: dict[str, Quality] = field(default_factory=dict)
+    unjudged: str = ""  # why there is no quality
 
 
 def load_of(group: Group, machine: Machine) -> Load:
@@ -84,18 +84,9 @@ def measure_group(
                 found.failed[name] = getattr(error, "reason", "") or str(error)
     for name, one in subjects.items():
         check_same_tokens(one, found.rounds[name])
-    if group.questions:
-        _judge(found, load.threads, say)
+    running = {name: one for name, one in subjects.items() if name not in found.failed}
+    found.quality, found.unjudged = judge_group(group, running, load.threads, say=say)
     return found
-
-
-def _judge(found: Measured, threads: int, say: Say) -> None:
-    """Ask every GGUF of a log model the same questions; the fp32 base computes what the f16 GGUF does."""
-    questions = make_questions(found.group.questions)
-    for name, one in found.subjects.items():
-        if not one.dtype and name not in found.failed:
-            say(f"{len(questions)} questions: {one.name}")
-            found.quality[name] = ask(one.path, questions, exit_layer=one.exit_layer, threads=threads)
 
 
 def to_records(found: Measured, machine: Machine) -> list[Record]:
@@ -120,8 +111,8 @@ def _record(found: Measured, technique: Technique, load: Load, machine: Machine)
     written = rounds[0].new_tokens
     if written < load.new_tokens:
         notes.append(f"latency for {load.new_tokens} tokens reckoned from {written} written ones")
-    if group.weights == "random":
-        notes.append("random weights: speed and memory only")
+    if found.unjudged:
+        notes.append(found.unjudged)
     decode = statistics.median(one.decode_tokens_s for one in rounds)
     latency = statistics.median(one.latency_s(load.new_tokens) for one in rounds)
     peak = round(statistics.median(one.peak_rss_bytes for one in rounds))
@@ -160,22 +151,21 @@ def _record(found: Measured, technique: Technique, load: Load, machine: Machine)
 
 
 def _with_quality(record: Record, found: Measured) -> Record:
-    """For a log model: queries written, valid SQL, SQL that runs, questions answered rightly (0 to 1)."""
-    name = "base-gguf-f16" if record.technique == BASE else record.technique
-    quality = found.quality.get(name)
+    """The quality columns. The fp32 base computes what the f16 GGUF does, and is not asked again."""
+    is_base = record.technique == BASE
+    quality = found.quality.get("base-gguf-f16" if is_base else record.technique)
     if quality is None:
         return record
     notes = [record.notes] if record.notes else []
-    if record.technique == BASE:
-        notes.append("quality is that of the f16 GGUF, which computes the same")
+    notes += ["quality is that of the f16 GGUF, which computes the same"] if is_base else []
     return replace(
         record,
-        inference_success_pct=quality.percent(quality.written),
-        valid_code_pct=quality.percent(quality.valid),
-        execution_success_pct=quality.percent(quality.ran),
-        syntax_errors=quality.written - quality.valid,
-        quality_score=quality.percent(quality.right) / 100,
-        notes="; ".join([*notes, f"SQL, {quality.right} of {quality.asked} questions right"]),
+        inference_success_pct=quality.inference_success_pct,
+        valid_code_pct=quality.valid_code_pct,
+        execution_success_pct=quality.execution_success_pct,
+        syntax_errors=quality.syntax_errors,
+        quality_score=quality.quality_score,
+        notes="; ".join([*notes, quality.note]),
     )
 
 

@@ -6,6 +6,7 @@ as often as they are computed; behind an exit nothing is read but the head. Refu
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ class Weights:
     numbers_a_token: int
 
 
+@functools.cache
 def weights_of(path: Path, exit_layer: int = 0) -> Weights:
     """Reckoned from the names, types and sizes of the file's tensors. Raises ModelError if it is no GGUF."""
     file = Source(path)
