@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 BUILD_INPUTS := pyproject.toml constraints.txt CMakeLists.txt $(wildcard cmake/*.cmake runtime/native/* runtime/native/patches/*)
 SAMPLE := runtime/edgeslm/data/sample/auth.log
 
-.PHONY: run test test-upstream check bench cross clean
+.PHONY: run test test-upstream check bench llama-bench cross clean
 
 run: $(VENV)/.installed      ## set up and ask the sample log a question
 	@$(BIN)/edgeslm ask "top 3 addresses with failed passwords" $(SAMPLE)
@@ -21,8 +21,13 @@ test-upstream: $(VENV)/.complete ## load converted files in llama.cpp without ou
 check: $(VENV)/.complete     ## lint, format and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-bench: $(VENV)/.complete     ## measure speed and memory
-	@$(BIN)/python -m pytest bench/benchmarks
+bench: $(VENV)/.complete     ## measure everything and write build/bench/report (10 GB of models stay in build/bench/models)
+	@$(BIN)/edgeslm bench run --models build/bench/models --out build/bench/result.json
+	@$(BIN)/edgeslm bench scale --models build/bench/models --out build/bench/scale.json
+	@$(BIN)/edgeslm bench report build/bench/result.json --history bench/results --out build/bench/report
+
+llama-bench: $(VENV)/.complete ## compile llama.cpp's own benchmark without our patches, which `make bench` then compares with
+	@PATH="$(CURDIR)/$(BIN):$$PATH" && cmake --preset upstream && cmake --build --preset llama-bench --parallel
 
 cross: $(VENV)/.installed    ## compile the native libraries for a 64-bit Raspberry Pi
 	@PATH="$(CURDIR)/$(BIN):$$PATH" && cmake --preset aarch64-rpi4 && cmake --build --preset aarch64-rpi4 --parallel
