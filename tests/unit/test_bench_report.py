@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from rich.console import Console
 
 from edgeslm.answer.terminal import safe
 from edgeslm_bench.records import Record, read_results
-from edgeslm_bench.report.charts import Bar, Dot, bars, pareto
+from edgeslm_bench.report import charts
+from edgeslm_bench.report.charts import Bar, Chart, Dot, bars, pareto
 from edgeslm_bench.report.columns import DASH, OUR_COLUMNS, best, short, study_columns
 from edgeslm_bench.report.content import Content, content_of, front, headline, read_history
 from edgeslm_bench.report.terminal import draw
@@ -219,24 +222,22 @@ def test_a_record_with_next_to_nothing_measured_makes_a_page(tmp_path: Path) -> 
     assert "Nothing to compare with a base." in page.texts
 
 
-def test_a_bars_text_stays_within_its_picture() -> None:
+def test_a_bars_text_stays_within_its_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its end is reckoned from its letters; drawn, it must not pass the edge."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    drawn: list[Figure] = []
 
-    from edgeslm_bench.report import charts
+    def finish(name: str, title: str, says: str, figure: Figure, of: str = "") -> Chart:
+        drawn.append(figure)
+        return Chart(name, title, says, "", b"")
 
-    drawn = []
-    before = charts._chart
-    try:
-        charts._chart = lambda name, title, says, figure: drawn.append(figure) or before(name, title, says, figure)  # type: ignore[func-returns-value]
-        bars("x", "x", [Bar("a", 81023, "81,023,456,789 ms"), Bar("b", 1, "1 ms")])
-        bars("y", "y", [Bar("a", 1e-9, "0 ms")])
-    finally:
-        charts._chart = before
+    monkeypatch.setattr(charts, "_chart", finish)
+    bars("x", "x", [Bar("a", 81023, "81,023,456,789 ms"), Bar("b", 1, "1 ms")])
+    bars("y", "y", [Bar("a", 1e-9, "0 ms")])
+    assert len(drawn) == 2
     for figure in drawn:
-        renderer = FigureCanvasAgg(figure).get_renderer()
+        canvas = FigureCanvasAgg(figure)
         for text in figure.axes[0].texts:
-            assert text.get_window_extent(renderer).x1 <= figure.bbox.x1
+            assert text.get_window_extent(canvas.get_renderer()).x1 <= figure.bbox.x1
 
 
 def test_models_on_one_spot_are_drawn() -> None:

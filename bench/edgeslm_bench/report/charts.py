@@ -58,8 +58,8 @@ class Chart:
     png: bytes
 
 
-def bars(name: str, title: str, rows: Sequence[Bar], *, limit: tuple[float, str] | None = None) -> Chart:
-    """Horizontal bars; limit: a value that every bar is held against, with its text."""
+def bars(name: str, title: str, rows: Sequence[Bar], *, of: str = "", limit: tuple[float, str] | None = None) -> Chart:
+    """Horizontal bars; of: what the PNG says above its title; limit: a value that bars are held against, its text."""
     figure, axes = _figure(_MARGIN / 2 + _ROW * (len(rows) + (limit is not None)))
     for index, row in enumerate(rows):
         axes.barh(index, row.value, height=0.36, color=_BASE if row.base else _BAR)
@@ -81,10 +81,10 @@ def bars(name: str, title: str, rows: Sequence[Bar], *, limit: tuple[float, str]
     axes.set_ylim(len(rows) - 0.5 + 0.6 * (limit is not None), -0.8)
     axes.set_axis_off()
     says = "; ".join(f"{row.name}: {row.text}" for row in rows) + (f"; {limit[1]}" if limit else "")
-    return _chart(name, title, says, figure)
+    return _chart(name, title, says, figure, of)
 
 
-def pareto(name: str, title: str, dots: Sequence[Dot]) -> Chart:
+def pareto(name: str, title: str, dots: Sequence[Dot], *, of: str = "") -> Chart:
     """Quality against size, the models that no other beats joined; numbers in the picture, names below it."""
     figure, axes = _figure(2.6 + 0.19 * len(dots))
     best = front([(dot.size, dot.quality) for dot in dots])
@@ -112,7 +112,7 @@ def pareto(name: str, title: str, dots: Sequence[Dot]) -> Chart:
         text = f"{index + 1}  {dot.name}: {dot.size:,.1f} MB, {dot.quality:.3g}"
         figure.text(*where, text, color=_INK, va="center", fontsize=8.5)
     says = "; ".join(f"{dot.name}: {dot.size:,.1f} MB, quality {dot.quality:.3g}" for dot in dots)
-    return _chart(name, title, says, figure)
+    return _chart(name, title, says, figure, of)
 
 
 def history(name: str, title: str, labels: Sequence[str], lines: Mapping[str, Sequence[float | None]]) -> Chart:
@@ -167,13 +167,13 @@ def _frame(axes: Axes) -> None:
     axes.spines[["left", "bottom"]].set_color(_BASE)
 
 
-def _chart(name: str, title: str, says: str, figure: Figure) -> Chart:
+def _chart(name: str, title: str, says: str, figure: Figure, of: str = "") -> Chart:
     """The picture twice: for the page, which writes the title itself, and as a PNG that stands alone."""
     picture, text = io.BytesIO(), io.StringIO()
     with mpl.rc_context(_SETTINGS):
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(text, format="svg", transparent=True, metadata=nothing)
-        figure.text(0.02, 1.02, title, color=_INK, weight="bold", va="bottom")
+        figure.text(0.005, 1.02, f"{of}\n{title}" if of else title, color=_INK, weight="bold", va="bottom")
         figure.savefig(picture, format="png", dpi=200, facecolor="#ffffff", bbox_inches="tight", pad_inches=0.12)
     return Chart(name, title, says, _for_page(name, text.getvalue()), picture.getvalue())
 

@@ -28,7 +28,7 @@ def _latency(group: GroupContent) -> Chart | None:
         for one in group.records
         if one.latency_ms is not None
     ]
-    return bars(_name(group, "latency"), "Latency of an answer, less is better", rows) if rows else None
+    return bars(_name(group, "latency"), "Latency of an answer, less is better", rows, of=_of(group)) if rows else None
 
 
 def _memory(group: GroupContent) -> Chart | None:
@@ -37,7 +37,7 @@ def _memory(group: GroupContent) -> Chart | None:
         for one in group.records
         if one.memory_mb is not None
     ]
-    return bars(_name(group, "memory"), "Peak memory, less is better", rows) if rows else None
+    return bars(_name(group, "memory"), "Peak memory, less is better", rows, of=_of(group)) if rows else None
 
 
 def _roofline(group: GroupContent) -> Chart | None:
@@ -53,7 +53,8 @@ def _roofline(group: GroupContent) -> Chart | None:
         return None
     limit = max(limits)
     title = "Weights read while decoding, against what the memory gives"
-    return bars(_name(group, "roofline"), title, rows, limit=(limit, f"this memory, read: {short(limit)} GB/s"))
+    text = f"this memory, read: {short(limit)} GB/s"
+    return bars(_name(group, "roofline"), title, rows, of=_of(group), limit=(limit, text))
 
 
 def _pareto(group: GroupContent) -> Chart | None:
@@ -63,7 +64,7 @@ def _pareto(group: GroupContent) -> Chart | None:
         if one.quality_score is not None and one.file_bytes
     ]
     title = "Quality against size: nothing beats the models on the line"
-    return pareto(_name(group, "quality"), title, dots) if len(dots) > 1 else None
+    return pareto(_name(group, "quality"), title, dots, of=_of(group)) if len(dots) > 1 else None
 
 
 def _history(group: GroupContent, runs: tuple[Run, ...]) -> Chart | None:
@@ -80,6 +81,11 @@ def _history(group: GroupContent, runs: tuple[Run, ...]) -> Chart | None:
     }
     labels = [run.commit or run.moment[:10] for run in shown]
     return history(_name(group, "history"), f"{group.title}: speed over the commits", labels, lines)
+
+
+def _of(group: GroupContent) -> str:
+    """Which model a picture is of, for who sees it alone."""
+    return f"{group.title}, {group.weights} weights"
 
 
 def _name(group: GroupContent, kind: str) -> str:
