@@ -136,7 +136,7 @@ def test_markdown_holds_the_same_tables_and_names_pictures_that_are_there(writte
 
 
 def test_what_comes_from_a_file_stays_text(tmp_path: Path) -> None:
-    one = [replace(record, notes=HOSTILE) for record in records()[:3]]
+    one = [replace(record, notes=f"{HOSTILE} {number}") for number, record in enumerate(records()[:3])]
     cpu = {**MACHINE, "cpu": {"brand_raw": HOSTILE, "count": 2}}
     found = content(*one, tmp_path=tmp_path, machine=cpu, commit=HOSTILE)
     write_report(found, tmp_path / "out")
@@ -154,6 +154,17 @@ def test_what_comes_from_a_file_stays_text(tmp_path: Path) -> None:
     draw(found, Console(file=screen, force_terminal=True, width=120))
     assert "\x1b[31m &" not in screen.getvalue()
     assert "alert(1)" in screen.getvalue()
+
+
+def test_a_note_on_all_techniques_is_said_once(tmp_path: Path) -> None:
+    notes = ["random weights; 16 tokens", "random weights", "random weights; half the layers"]
+    noted = [replace(record, notes=note) for record, note in zip(records()[:3], notes, strict=True)]
+    (group,) = content(*noted, tmp_path=tmp_path).groups
+    assert group.notes == (
+        ("all", "random weights"),
+        (noted[0].technique, "16 tokens"),
+        (noted[2].technique, "half the layers"),
+    )
 
 
 def test_other_files_in_the_folder_stay(runs: Path, tmp_path: Path) -> None:

@@ -166,8 +166,19 @@ def _group(name: str, records: list[Record]) -> GroupContent:
         records=tuple(records),
         study=_table(study_columns(name), records, keep_all=True),
         ours=_table(OUR_COLUMNS, records),
-        notes=tuple((record.technique, safe(record.notes)) for record in records if record.notes),
+        notes=tuple((name, safe(note)) for name, note in _notes(records)),
     )
+
+
+def _notes(records: Sequence[Record]) -> list[tuple[str, str]]:
+    """What is to be known of all techniques, then of each; said once where it is the same."""
+    parts = [[part for part in record.notes.split("; ") if part] for record in records]
+    common = [part for part in parts[0] if len(parts) > 1 and all(part in others for others in parts)]
+    found = [("all", "; ".join(common))] if common else []
+    for record, own in zip(records, parts, strict=True):
+        if rest := [part for part in own if part not in common]:
+            found.append((record.technique, "; ".join(rest)))
+    return found
 
 
 def _table(columns: Sequence[Any], records: Sequence[Record], *, keep_all: bool = False) -> Table:
