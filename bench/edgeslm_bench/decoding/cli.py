@@ -64,3 +64,59 @@ def measure_modes(
         )
     clock = "CPU time" if cpu_time else "wall time"
     click.echo(f"{to_markdown(measures)}\n\n{model.name}, {machine}, {threads} threads, {clock}")
+
+
+@click.command()
+@click.argument("model", type=_file)
+@click.option("--layer", "layers", type=click.IntRange(1), multiple=True, help="By default four of them.")
+@click.option("--cpu-time", is_flag=True, help="Not wall time: for one thread on a busy machine.")
+@click.option("--rounds", type=click.IntRange(1), default=30, show_default=True, help="The least time counts.")
+@_threads
+def measure_exits(model: Path, layers: tuple[int, ...], cpu_time: bool, rounds: int, threads: int) -> None:
+    """Measure what a token of MODEL costs up to an exit layer, against that share of the layers' time and the head's.
+
+    Prints a Markdown table. Exits with 1 if one is off by more than a tenth.
+    """
+    from edgeslm_bench.decoding.exits import measure_exits as measure
+    from edgeslm_bench.decoding.exits import to_markdown
+    from edgeslm_bench.machine import machine_line
+
+    machine = machine_line(with_lnav=False)
+    measures = measure(model, threads=threads, layers=layers, rounds=rounds, cpu_time=cpu_time)
+    click.echo(f"{to_markdown(measures)}\n\n{model.name}, {machine}, {threads} threads")
+    click.get_current_context().exit(1 if any(abs(one.off) > 0.1 for one in measures) else 0)
+
+
+@click.command()
+@click.argument("models", nargs=-1, required=True, type=_file)
+@click.option("--llama-bench", type=_file, help="The program; by default $LLAMA_BENCH, the build folder's or PATH's.")
+@click.option("--alone", is_flag=True, help="Only generate's speed and memory.")
+@click.option("--tokens", type=click.IntRange(2), default=64, show_default=True, help="To write.")
+@_rounds
+@_threads
+def measure_decode(
+    models: tuple[Path, ...], llama_bench: Path | None, alone: bool, tokens: int, rounds: int, threads: int
+) -> None:
+    """Measure `edgeslm generate` on MODELS against llama-bench with the same library, file and threads, and its memory.
+
+    Prints a Markdown table. Exits with 1 if it is slower than 0.95 of llama-bench, or takes more memory than 1.1 times
+    the file, the KV cache and 40 MB.
+    """
+    from edgeslm_bench.decoding.speed import beyond, find_llama_bench, to_markdown
+    from edgeslm_bench.decoding.speed import measure_decode as measure
+    from edgeslm_bench.machine import machine_line
+
+    machine = machine_line(with_lnav=False)
+    measures = measure(
+        models,
+        llama_bench=None if alone else find_llama_bench(llama_bench),
+        tokens=tokens,
+        threads=threads,
+        rounds=rounds,
+        note=lambda text: click.echo(text, err=True),
+    )
+    click.echo(f"{to_markdown(measures)}\n\n{machine}, {threads} threads")
+    found = beyond(measures)
+    for text in found:
+        click.echo(f"beyond the limit: {text}")
+    click.get_current_context().exit(1 if found else 0)

@@ -111,9 +111,9 @@ def _measure_free(
                 ignore_end=True,
                 **_MODES.get(name, {}),
             )
-            note(f"{workload.name}, round {number + 1} of {rounds}: {name}")
             done = run(decoder, "", settings, plan, clock=clock)
             measures[name].times_ms.append(done.decode_ms)
+            note(f"{workload.name}, round {number + 1} of {rounds}: {name} {done.decode_ms:,.0f} ms")
             measures[name].details = done.details
             if written.setdefault(name, done.tokens) != written[PLAIN]:
                 raise ModelError(f"{name} wrote another text than plain decoding on {workload.name!r}")
@@ -130,7 +130,6 @@ def _measure_bound(
     measures = {name: ModeMeasure(workload.name, name, len(script) - 1) for name in names}
     for number in range(rounds):
         for name in names:
-            note(f"{workload.name}, round {number + 1} of {rounds}: {name}")
             model.pace = Pace()
             done = model.complete(
                 workload.prompt,
@@ -142,6 +141,7 @@ def _measure_bound(
             if done.tokens != script:
                 raise ModelError(f"{name} wrote another text than the one to be replayed on {workload.name!r}")
             measures[name].times_ms.append(done.decode_ms)
+            note(f"{workload.name}, round {number + 1} of {rounds}: {name} {done.decode_ms:,.0f} ms")
             pace = model.pace
             measures[name].details = {"steps": pace.steps, "drafted": pace.offered, "accepted": pace.accepted}
     yield from _with_ratios(measures)
