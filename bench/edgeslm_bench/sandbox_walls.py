@@ -33,7 +33,8 @@ _SIGKILL = 9
 _SPARE_BYTES = 64 << 20  # of memory, to tell that there was none
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_libc.prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
+if sys.platform == "linux":  # elsewhere `missing` still says what there is not
+    _libc.prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
 
 
 def missing() -> list[str]:

@@ -8,6 +8,8 @@ import resource
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -387,6 +389,12 @@ def test_without_what_it_needs_nothing_is_run(monkeypatch: pytest.MonkeyPatch, t
         "  because there is no Landlock (Linux 5.13 or newer, switched on); no seccomp\n"
         "  hint: judge on a Linux with Landlock, or leave out what needs running code"
     )
+
+
+def test_on_another_system_it_says_what_is_missing() -> None:
+    code = "import sys; sys.platform = 'darwin'; from edgeslm_bench.sandbox_walls import missing; print(missing())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "['Landlock and seccomp, which only Linux has']\n"
 
 
 @pytest.mark.parametrize("wall", ["restrict_files", "filter_calls", "limit_resources", "drop_privileges"])
