@@ -16,6 +16,7 @@ from edgeslm_convert.plan import make_plan, prepare
 from edgeslm_convert.recipe import read_recipe as read_variants_recipe
 from edgeslm_convert.run import convert
 from edgeslm_convert.shape import ModelShape
+from edgeslm_convert.share.tie import ShareSettings, share
 
 ROOT = Path(__file__).resolve().parents[2]
 _MODULE = '''def pick_{name}(things, price):
@@ -84,6 +85,35 @@ def test_the_variants_that_ship_fit_the_code_model_and_the_pruned_ones_are_40_pe
     ratios = {name: stages[-1].shape.parameters() / plan.source.parameters() for name, stages in plan.variants.items()}
     assert ratios["base"] == ratios["zeroed-l1"] == ratios["zeroed-rows"] == 1
     assert max(ratios[name] for name in ("depth", "width", "depth-distilled", "width-distilled")) <= 0.6
+
+
+@pytest.mark.parametrize(
+    ("name", "variants"),
+    [
+        ("exit", ["base", "exit"]),
+        ("shared", ["base", "pairs", "pairs-healed", "triples-healed"]),
+    ],
+)
+def test_the_recipes_for_exits_and_shared_layers_fit_the_code_model(
+    tmp_path: Path, name: str, variants: list[str]
+) -> None:
+    shape, training = read_recipe(ROOT / "models/code/recipe.toml")
+    make_model(shape, training.seed).config.save_pretrained(tmp_path)
+    wrong: list[str] = []
+    recipe = read_variants_recipe(ROOT / f"models/code/{name}.toml", wrong)
+    assert wrong == []
+    assert recipe is not None
+    assert list(make_plan(recipe, ModelShape.from_config(tmp_path)).variants) == variants
+
+
+def test_the_shared_code_model_stores_at_most_60_percent_of_its_layers(tmp_path: Path) -> None:
+    shape, training = read_recipe(ROOT / "models/code/recipe.toml")
+    recipe = read_variants_recipe(ROOT / "models/code/shared.toml", [])
+    assert recipe is not None
+    for step in recipe.steps:
+        if isinstance(step.settings, ShareSettings):
+            report = share(make_model(shape, training.seed), step.settings)
+            assert report.layer_parameters_after <= 0.6 * report.layer_parameters_before
 
 
 def test_a_tiny_code_model_goes_all_the_way_to_the_table(tmp_path: Path) -> None:
