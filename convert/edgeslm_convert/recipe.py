@@ -16,7 +16,7 @@ from typing import Any
 from edgeslm.errors import InputError
 from edgeslm_convert import step_kinds
 from edgeslm_convert.data.prompts import FORMS
-from edgeslm_convert.data.sets import SETS
+from edgeslm_convert.data.sets import LOCAL, SETS
 from edgeslm_convert.settings import build
 from edgeslm_convert.tensor_types import BASE_TYPES, NEED_IMATRIX
 
@@ -37,7 +37,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Texts:
-    """Texts to measure with or to learn from: text files and folders, or a data set (or `logs`) by its loader's name.
+    """Texts to measure with or to learn from: text files and folders, or a data set (or one of LOCAL) by its loader's name.
 
     path: a local copy of the set; without it, it is streamed from the hub. form: what records are made into, one of the
     study's prompt forms. tokens: at most so many. sequence: tokens of one piece. seed: which pieces are taken.
@@ -59,10 +59,10 @@ class Texts:
             wrong.append("give either files or data")
         if self.path and not self.data:
             wrong.append("path is for data; list text files in files")
-        known = (*SETS, "logs", "texts")
+        known = (*SETS, *LOCAL)
         if self.data and self.data not in known:
             wrong.append(f"there is no data set {self.data!r} (known: {', '.join(known)})")
-        if self.data in known[-2:] and not self.path:
+        if self.data in LOCAL and not self.path:
             wrong.append(f"data = {self.data!r} needs a path")
         if self.form and self.form not in (*FORMS, CODE_PAIRS):
             wrong.append(f"there is no form {self.form!r} (known: {', '.join((*FORMS, CODE_PAIRS))})")

@@ -6,7 +6,7 @@ refuses to know files and networks (`rows`, `hub`) and what prompts are made of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ class DataSet:
 def load(name: str, copy: Path | None = None, *, caps: Caps = UNCAPPED) -> Iterator[Record]:
     """The records of set `name`, from the hub or from a local `copy` (a file, or a folder with its files).
 
-    `logs` and `texts` are names too: plain files, of which `copy` is one or a folder of them.
+    `logs`, `texts` and `pairs` are names too: of files, of which `copy` is one or a folder of them.
     Raises InputError for a name that is none of SETS, and for a row that lacks a column, with its place.
     """
     if name in _PLAIN:
@@ -117,7 +117,23 @@ SETS: dict[str, DataSet] = {
     "scidocs": DataSet("allenai/scirepeval", _scidocs, config="scidocs_view_cite_read", split="evaluation"),
     "the-stack": DataSet("bigcode/the-stack", _stack, folder="data/python"),
 }
-_PLAIN: dict[str, Callable[..., Iterator[Record]]] = {"logs": read_logs, "texts": read_texts}
+
+
+def read_pairs(paths: Sequence[Path], *, caps: Caps = UNCAPPED) -> Iterator[Record]:
+    """A record for every pair that `edgeslm make-pairs` wrote: the planner's prompt, and the SQL as its answer."""
+    return capped((_pair(row, place) for path in paths for place, row in read_rows(path)), caps)
+
+
+def _pair(row: Columns, place: str) -> Record:
+    try:
+        prompt, sql = _text(row, "prompt"), _text(row, "sql")
+    except _Lacking as lacking:
+        raise InputError(f"{place} is no pair", reason=str(lacking), hint="make some with make-pairs") from lacking
+    return Record(prompt + sql, prompt, sql, {"source": "pairs"})
+
+
+_PLAIN: dict[str, Callable[..., Iterator[Record]]] = {"logs": read_logs, "texts": read_texts, "pairs": read_pairs}
+LOCAL = tuple(_PLAIN)  # what is read from a path only
 
 
 def _text(row: Columns, name: str, *, empty: bool = False) -> str:
