@@ -161,43 +161,64 @@ def _type_of(path: Path) -> str:
 
 
 def _make_f16(group: Group, home: Path, structure: Structure, out: Path) -> None:
+    if group.model:
+        _make_trained(group, home, structure, out)
+    elif structure.share or structure.low_rank:
+        _make_stored(group, home, structure, out)
+    else:
+        _make_random(group, home, structure, out)
+
+
+def _make_trained(group: Group, home: Path, structure: Structure, out: Path) -> None:
     from edgeslm_convert.from_gguf import METADATA
     from edgeslm_convert.gguf import to_gguf
-    from edgeslm_convert.random_checkpoint import PRE_TOKENIZER
 
-    if structure.is_base:
-        checkpoint = home / "checkpoint"
-    else:
-        checkpoint = home / f"{structure.stem}-checkpoint"
-        (_change if group.model else _make_shape)(group, home, structure, checkpoint)
+    checkpoint = home / "checkpoint" if structure.is_base else home / f"{structure.stem}-checkpoint"
     try:
-        if group.model:
-            to_gguf(checkpoint, out, outtype=_F16, metadata=home / "checkpoint" / METADATA)
-        else:
-            to_gguf(checkpoint, out, outtype=_F16, pre_tokenizer=PRE_TOKENIZER)
+        if not structure.is_base:
+            _change(home, structure, checkpoint)
+        to_gguf(checkpoint, out, outtype=_F16, metadata=home / "checkpoint" / METADATA)
     finally:
         if not structure.is_base:
             shutil.rmtree(checkpoint, ignore_errors=True)
 
 
-def _make_shape(group: Group, home: Path, structure: Structure, out: Path) -> None:
+def _make_stored(group: Group, home: Path, structure: Structure, out: Path) -> None:
+    """Sharing and factors change how a random model is stored, so they are written on the f16 of its shape."""
+    from edgeslm_convert.random_variants import factor_random, share_random
+
+    plain = Structure(structure.layers, structure.ffn, None, None)
+    f16 = home / f"{plain.stem}-{_F16}.gguf"
+    if not f16.is_file():
+        _make_random(group, home, plain, f16)
+    if structure.share and structure.low_rank:
+        raise InputError(f"{group.name}: share and low_rank together", hint="measure them apart")
+    if structure.share:
+        share_random(f16, out, structure.share)
+    else:
+        factor_random(f16, out, structure.low_rank or 0.0)
+
+
+def _make_random(group: Group, home: Path, structure: Structure, out: Path) -> None:
     """A random model of the shape that the technique leaves: for speed and memory it is the same."""
-    from edgeslm_convert.low_rank import LowRankSettings
-    from edgeslm_convert.random_checkpoint import make_random
-    from edgeslm_convert.share.tie import ShareSettings
+    from edgeslm_convert.gguf import to_gguf
+    from edgeslm_convert.random_checkpoint import PRE_TOKENIZER, make_random
 
-    shape = with_layers(read_shape(group.shape), structure.layers or layers_of(read_shape(group.shape)))
-    if structure.ffn:
-        shape = {**shape, **{key: structure.ffn for key in _FFN_KEYS if key in shape}}
-    make_random(
-        shape,
-        out,
-        share=ShareSettings(size=structure.share) if structure.share else None,
-        low_rank=LowRankSettings(share=structure.low_rank) if structure.low_rank else None,
-    )
+    checkpoint = home / "checkpoint" if structure.is_base else home / f"{structure.stem}-checkpoint"
+    try:
+        if not structure.is_base:
+            shape = read_shape(group.shape)
+            shape = with_layers(shape, structure.layers or layers_of(shape))
+            if structure.ffn:
+                shape = {**shape, **{key: structure.ffn for key in _FFN_KEYS if key in shape}}
+            make_random(shape, checkpoint)
+        to_gguf(checkpoint, out, outtype=_F16, pre_tokenizer=PRE_TOKENIZER)
+    finally:
+        if not structure.is_base:
+            shutil.rmtree(checkpoint, ignore_errors=True)
 
 
-def _change(group: Group, home: Path, structure: Structure, out: Path) -> None:
+def _change(home: Path, structure: Structure, out: Path) -> None:
     """The steps themselves, on the trained model, with prompts and queries of the log task as calibration."""
     from transformers.utils import logging
 

@@ -104,25 +104,6 @@ def low_rank(
     return LowRankReport(ranks, errors, before, before - saved)
 
 
-@torch.no_grad()
-def random_low_rank(model: Any, settings: LowRankSettings) -> dict[str, int]:
-    """Make linear parts of a random `model` random products of the ranks that `low_rank` would leave; returns them.
-
-    For measuring speed and memory on, where factoring random matrices would only take time. Raises PlanError.
-    """
-    chosen = _chosen(model, settings)
-    if not chosen:
-        raise PlanError("no part is made smaller by factors", reason=f"share = {settings.share} leaves ranks too small")
-    for name, (rank, _) in chosen.items():
-        for layer in anatomy.layers_of(model):
-            weight = layer.get_submodule(name).weight
-            n_out, n_in = weight.shape
-            scale = float(weight.float().std()) / rank**0.5
-            weight.copy_(torch.randn(n_out, rank) @ torch.randn(rank, n_in) * scale)
-    model.config.low_rank = {name: rank for name, (rank, _) in chosen.items()}
-    return dict(model.config.low_rank)
-
-
 def _chosen(model: Any, settings: LowRankSettings) -> dict[str, tuple[int, nn.Module]]:
     """Name of a part in its layer -> its rank, and the first layer's module."""
     known = anatomy.anatomy_of(model).axes

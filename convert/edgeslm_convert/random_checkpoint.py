@@ -9,38 +9,23 @@ from __future__ import annotations
 import random
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgeslm.errors import InputError
-
-if TYPE_CHECKING:
-    from edgeslm_convert.low_rank import LowRankSettings
-    from edgeslm_convert.share.tie import ShareSettings
 
 _SYLLABLES = "ba ce di fo gu la me ni po ru sa te vi xo zu".split()
 # A vocabulary that llama.cpp's converter does not know by its hash is read with this pre-tokenizer.
 PRE_TOKENIZER = "gpt-2"
 
 
-def make_random(
-    shape: dict[str, Any],
-    out: Path,
-    *,
-    dtype: str | None = None,
-    seed: int = 0,
-    share: ShareSettings | None = None,
-    low_rank: LowRankSettings | None = None,
-) -> Path:
+def make_random(shape: dict[str, Any], out: Path, *, dtype: str | None = None, seed: int = 0) -> Path:
     """Write a checkpoint folder of that shape, the content of a config.json, moved into place whole, and return it.
 
     dtype: of the stored weights, by default what the shape says. Weights are drawn as transformers initialises
-    them, from `seed`. share: let layers share weights as that step would; low_rank: let matrices have the ranks that
-    that step would leave. Raises InputError if transformers has no such architecture.
+    them, from `seed`. Raises InputError if transformers has no such architecture.
     """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
-
-    from edgeslm_convert.checkpoint import save_model
 
     settings = {key: value for key, value in shape.items() if key not in ("model_type", "architectures", "dtype")}
     stored = dtype or shape.get("dtype", "float32")
@@ -55,27 +40,16 @@ def make_random(
         model = AutoModelForCausalLM.from_config(config)
     finally:
         torch.set_default_dtype(before)
-    _change(model, share, low_rank)
     beside = out.with_name(out.name + ".part")
     shutil.rmtree(beside, ignore_errors=True)
     try:
-        save_model(model, beside, beside)
+        model.save_pretrained(beside)
         write_tokenizer(beside)
         shutil.rmtree(out, ignore_errors=True)
         beside.rename(out)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return out
-
-
-def _change(model: Any, share: ShareSettings | None, low_rank: LowRankSettings | None) -> None:
-    from edgeslm_convert.low_rank import random_low_rank
-    from edgeslm_convert.share.tie import share as share_layers
-
-    if share:
-        share_layers(model, share)
-    if low_rank:
-        random_low_rank(model, low_rank)
 
 
 def write_tokenizer(folder: Path) -> None:
