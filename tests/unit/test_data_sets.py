@@ -184,3 +184,18 @@ def test_the_real_package_reports_a_set_it_cannot_reach(monkeypatch: pytest.Monk
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path)
     with pytest.raises(InputError, match="cannot read David-Xu/astronomy-stack-dpo-text from the hub"):
         next(iter(sets.load("astronomy-stack-dpo-text")))
+
+
+def test_pairs_of_the_planner_are_prompts_and_answers(tmp_path: Path) -> None:
+    pair = {"intent": "count", "question": "how many", "prompt": "question how many\nsql ", "sql": "SELECT count(*)"}
+    (tmp_path / "00000.jsonl").write_text(json.dumps(pair) + "\n")
+    (record,) = sets.load("pairs", tmp_path)
+    assert (record.prompt, record.answer, record.text) == (pair["prompt"], pair["sql"], pair["prompt"] + pair["sql"])
+
+
+def test_a_row_that_is_no_pair_is_named_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "00000.jsonl").write_text(json.dumps({"prompt": "question how many\nsql "}) + "\n")
+    with pytest.raises(InputError, match=r"00000.jsonl:1 is no pair"):
+        list(sets.load("pairs", tmp_path))
+    with pytest.raises(InputError, match="no pairs to read"):
+        sets.load("pairs")
