@@ -64,7 +64,7 @@ def group(request: pytest.FixtureRequest, name: str) -> Group:
 @pytest.fixture(scope="session")
 def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Writes a line to the terminal at once, past pytest's capturing."""
-    capture = request.config.pluginmanager.get_plugin("capturemanager")
+    capture: Any = request.config.pluginmanager.get_plugin("capturemanager")
 
     def write(text: str) -> None:
         with capture.global_and_fixture_disabled():

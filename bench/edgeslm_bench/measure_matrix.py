@@ -130,10 +130,10 @@ def _record(found: Measured, technique: Technique, load: Load, machine: Machine)
         prefill_tokens_s=statistics.median(one.prompt_tokens / one.prefill_s for one in rounds),
         decode_tokens_s=decode,
         rss_bytes=peak,
-        pss_bytes=_median_of([one.pss_bytes for one in rounds], int),
+        pss_bytes=_rounded(_median_of([one.pss_bytes for one in rounds])),
         file_bytes=subject.file_bytes,
         parameters=weights,
-        energy_j=_median_of([one.energy_j for one in rounds], float),
+        energy_j=_median_of([one.energy_j for one in rounds]),
         weights_gb_s=read * decode / 1e9 if read else None,
         read_gb_s=machine.read_gb_s,
         speed_ratio=_ratio(found, name, lambda one: one.decode_tokens_s),
@@ -189,6 +189,10 @@ def _ratio(found: Measured, name: str, measure: Callable[[Round], float]) -> flo
     return statistics.median(ratios) if ratios else None
 
 
-def _median_of(values: Sequence[float | None], kind: type) -> float | None:
+def _median_of(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return kind(statistics.median(known)) if known else None
+    return statistics.median(known) if known else None
+
+
+def _rounded(value: float | None) -> int | None:
+    return None if value is None else round(value)

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from edgeslm.errors import ModelError
 from edgeslm_bench.make_log import facts_of, write_syslog
@@ -94,7 +95,7 @@ def group_of_depths(layers: Sequence[int] = LAYERS) -> Group:
     return Group(_SHAPE, techniques, shape=_SHAPE)
 
 
-def _ask(command: Sequence[str]) -> tuple[Mapping[str, object], Run]:
+def _ask(command: Sequence[str]) -> tuple[Mapping[str, Any], Run]:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     run = run_process(command, environment=environment)
     if run.exit_status != 0:
