@@ -9,17 +9,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from edgeslm.errors import InputError, ModelError
-from edgeslm_bench.gate import MEMORY, SPEED, Loss, losses, pooled
+from edgeslm_bench.gate import Loss, confirmed
 from edgeslm_bench.records import ResultFile, read_results
 from edgeslm_bench.scale_points import read_points
 
 ROOT = Path(__file__).resolve().parents[2]
-_TRIES = 3  # runs in all, before a suspected loss is a loss
 _TESTS_FAILED = 1
 
 
@@ -80,28 +79,15 @@ def run_files(
 def gate_by_running(
     baseline: ResultFile, request: Request, *, say: Callable[[str], None] = lambda text: None
 ) -> list[Loss]:
-    """Run the baseline's groups and compare; what looks lost is measured again, twice at most, all rounds pooled.
-
-    A loss is what is left of it: noise does not come back every time in the same place.
-    """
+    """Run the baseline's groups and compare; what looks like a loss is measured again."""
     wanted = request.only or tuple(dict.fromkeys(one.group for one in baseline.records))
     with TemporaryDirectory() as folder:
         models = request.models or Path(folder) / "models"
-        now = run(_with(request, wanted, models), Path(folder) / "result.json")
-        found = losses(baseline, now)
-        for _ in range(_TRIES - 1):
-            if not any(one.measure in (SPEED, MEMORY) for one in found):
-                break  # sizes and answers are the same every time
-            for loss in found:
-                say(f"suspected, measured again: {loss.to_text()}")
-            suspects = tuple(dict.fromkeys(loss.group for loss in found))
-            now = pooled(now, run(_with(request, suspects, models), Path(folder) / "again.json"))
-            found = losses(baseline, now)
-    return found
 
+        def measure(groups: tuple[str, ...]) -> ResultFile:
+            return run(replace(request, only=groups, models=models), Path(folder) / "result.json")
 
-def _with(request: Request, only: Sequence[str], models: Path) -> Request:
-    return Request(tuple(only), request.profile, request.quick, request.matrix, models, request.threads)
+        return confirmed(baseline, measure(wanted), measure, say=say)
 
 
 def _environment() -> dict[str, str]:

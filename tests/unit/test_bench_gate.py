@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgeslm.errors import InputError
-from edgeslm_bench.gate import MEMORY, SPEED, losses, pooled, ratio
+from edgeslm_bench.gate import MEMORY, SPEED, confirmed, losses, pooled, ratio
 from edgeslm_bench.matrix import BASE
 from edgeslm_bench.records import Record, ResultFile
 
@@ -113,3 +113,26 @@ def test_pooled_rounds_outvote_a_noisy_run_and_confirm_a_loss() -> None:
     assert losses(BASELINE, pooled(noisy, fine)) == []
     assert losses(BASELINE, pooled(noisy, noisy))
     assert (pooled(noisy, fine).records[1].samples or {})["load"] == LOAD
+
+
+def test_a_suspected_loss_is_measured_again_and_a_real_one_stays() -> None:
+    slow = run(record(BASE, [10] * 3, 400e6), record("pruned", [50, 50, 50], quality=0.8))
+    fine = run(record(BASE, [10] * 4, 400e6), record("pruned", [100] * 4, quality=0.8))
+    asked: list[tuple[str, ...]] = []
+    said: list[str] = []
+
+    def again(result: ResultFile, groups: tuple[str, ...]) -> ResultFile:
+        asked.append(groups)
+        return result
+
+    assert confirmed(BASELINE, slow, lambda groups: again(fine, groups), say=said.append) == []
+    assert asked == [("log-model",)]
+    assert said[0].startswith("suspected, measured again: log-model, pruned: ")
+    assert [loss.measure for loss in confirmed(BASELINE, slow, lambda groups: again(slow, groups))] == [SPEED]
+    assert len(asked) == 3
+
+
+def test_wrong_answers_are_not_measured_again() -> None:
+    worse = run(BASELINE.records[0], record("pruned", [100, 101, 99], quality=0.1))
+    found = confirmed(BASELINE, worse, lambda groups: pytest.fail("the same model gives the same answers"))
+    assert [loss.measure for loss in found] == ["quality_score"]
