@@ -2,6 +2,7 @@
 
 #include "edgeslm.h"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -13,10 +14,33 @@ struct best_two {
     float       second = -INFINITY;
 };
 
-// The most likely token (of equals the first) and the two highest logits.
-best_two find_best(const float * logits, int32_t n_vocab) {
+constexpr int32_t block_size = 256;
+
+// Without branches, so compilers vectorize it; what is not a number is never the highest.
+float find_highest(const float * logits, int32_t size) {
+    constexpr int32_t lanes = 8;
+    float highest[lanes];
+    std::fill(highest, highest + lanes, -INFINITY);
+    int32_t i = 0;
+    for (; i + lanes <= size; i += lanes) {
+        for (int32_t lane = 0; lane < lanes; ++lane) {
+            highest[lane] = logits[i + lane] > highest[lane] ? logits[i + lane] : highest[lane];
+        }
+    }
+    float found = -INFINITY;
+    for (const float one : highest) {
+        found = one > found ? one : found;
+    }
+    for (; i < size; ++i) {
+        found = logits[i] > found ? logits[i] : found;
+    }
+    return found;
+}
+
+// Looks at every logit of a few: the most likely token (of equals the first) and the two highest logits.
+best_two find_best_of_few(const float * logits, int32_t size) {
     best_two best;
-    for (llama_token id = 0; id < n_vocab; ++id) {
+    for (llama_token id = 0; id < size; ++id) {
         const float logit = logits[id];
         if (logit > best.first) {
             best.second = best.first;
@@ -26,6 +50,27 @@ best_two find_best(const float * logits, int32_t n_vocab) {
             best.second = logit;
         }
     }
+    return best;
+}
+
+// The same over a vocabulary, in blocks of which only the one with the highest logit is looked at closely.
+best_two find_best(const float * logits, int32_t n_vocab) {
+    float highest = -INFINITY;
+    float next = -INFINITY; // of the other blocks
+    int32_t block = 0;
+    for (int32_t start = 0; start < n_vocab; start += block_size) {
+        const float found = find_highest(logits + start, std::min(block_size, n_vocab - start));
+        if (found > highest) {
+            next = highest;
+            highest = found;
+            block = start;
+        } else if (found > next) {
+            next = found;
+        }
+    }
+    best_two best = find_best_of_few(logits + block, std::min(block_size, n_vocab - block));
+    best.token += block;
+    best.second = std::max(best.second, next);
     return best;
 }
 

@@ -11,7 +11,7 @@ import pytest
 from edgeslm.engine.costs import Costs
 from edgeslm.engine.ledger import Ledger
 from edgeslm.engine.memory import Plan
-from edgeslm.errors import InputError
+from edgeslm.errors import InputError, ModelError
 from edgeslm.generate import Decoder, Settings
 from edgeslm.generate.drafts import Drafter, LookupDrafter, SelfDrafter
 from edgeslm.generate.generator import run
@@ -211,3 +211,12 @@ def test_an_exit_layer_that_is_not_there_is_refused(decoder: Decoder) -> None:
     with pytest.raises(InputError) as caught:
         run(decoder, "the log", Settings(exit_layer=5), Plan(256))
     assert str(caught.value) == "there is no exit layer 5\n  because the model has layers 1 to 4"
+
+
+@pytest.mark.parametrize("named", ["0", "5", "-1", "two"])
+def test_an_exit_layer_that_the_file_names_and_does_not_have_is_refused(tmp_path: Path, named: str) -> None:
+    path = write_tiny_llama(tmp_path / "bad.gguf", layers=LAYERS, metadata={"edgeslm.exit.layer": named})
+    with Decoder(path, n_ctx=64, threads=1) as decoder:
+        with pytest.raises(ModelError) as caught:
+            run(decoder, "the log", Settings(speculate="self"), Plan(64))
+        assert f"edgeslm.exit.layer is {named}, the model has layers 1 to 4" in str(caught.value)

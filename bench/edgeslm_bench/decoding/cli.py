@@ -20,6 +20,7 @@ _WRITTEN = ("own", "prose", "summary", "sql")
 @click.option("--log", type=_file, help="What queries and summary are about; by default the sample log.")
 @click.option("--log-lines", type=click.IntRange(1), default=14, show_default=True, help="Lines in the prompt.")
 @click.option("--tokens", type=click.IntRange(2), default=128, show_default=True, help="Of the model's own text.")
+@click.option("--prompt", type=_file, help="What the model's own text goes on from.")
 @click.option("--cpu-time", is_flag=True, help="Not wall time: for one thread on a busy machine.")
 @_rounds
 @_threads
@@ -30,6 +31,7 @@ def measure_modes(
     log: Path | None,
     log_lines: int,
     tokens: int,
+    prompt: Path | None,
     cpu_time: bool,
     rounds: int,
     threads: int,
@@ -48,7 +50,8 @@ def measure_modes(
     from edgeslm_bench.machine import machine_line
 
     machine, kinds, source = machine_line(with_lnav=False), written or _WRITTEN, log or sample_log()
-    workloads = [own_text("Most of the lines", tokens)] if "own" in kinds else []
+    beginning = prompt.read_text("utf-8") if prompt else "Most of the lines"
+    workloads = [own_text(beginning, tokens)] if "own" in kinds else []
     workloads += [prose()] if "prose" in kinds else []
     workloads += [summary(source, log_lines)] if "summary" in kinds else []
     workloads += queries(source) if "sql" in kinds else []

@@ -15,7 +15,7 @@ from typing import Any
 from edgeslm.engine.cores import default_threads
 from edgeslm.engine.costs import Costs
 from edgeslm.engine.memory import ModelSize, Plan, choose_plan
-from edgeslm.errors import InputError
+from edgeslm.errors import InputError, ModelError
 from edgeslm.generate import prefix, store
 from edgeslm.generate.decoder import Decoder
 from edgeslm.generate.drafts import LookupDrafter, SelfDrafter
@@ -207,9 +207,16 @@ def _exit_layer(decoder: Decoder, settings: Settings) -> int:
         return settings.exit_layer
     if settings.exit_confidence is None and settings.speculate != "self":
         return 0
-    named = decoder.model.metadata.get(EXIT_LAYER_KEY, "")
-    layer = int(named) if named.isdigit() else max(1, n_layer // 4)
-    return min(max(1, layer), n_layer)
+    named = decoder.model.metadata.get(EXIT_LAYER_KEY)
+    if named is None:
+        return max(1, n_layer // 4)
+    if not (named.isdigit() and 1 <= int(named) <= n_layer):
+        raise ModelError(
+            f"{decoder.model.name} names an exit layer it does not have",
+            reason=f"{EXIT_LAYER_KEY} is {named}, the model has layers 1 to {n_layer}",
+            hint="give one with --exit-layer",
+        )
+    return int(named)
 
 
 def _own_confidence(decoder: Decoder) -> float:
