@@ -22,11 +22,16 @@ RSS_TOLERANCE, RSS_MOST = 0.06, 0.15
 BYTES_TOLERANCE = 0.02
 QUALITY_TOLERANCE = 0.03  # of 1
 _QUESTIONS_TOLERANCE = 2  # answers that may turn with another machine's last digits
+LOAD = "load"
+SPEED, MEMORY = "tokens/s to the base's", "peak RSS to the base's"
+# Measure -> its title, the tolerances, whether more is better.
+_TIMED = {
+    "decode_tokens_s": (SPEED, SPEED_TOLERANCE, SPEED_MOST, True),
+    "rss_bytes": (MEMORY, RSS_TOLERANCE, RSS_MOST, False),
+}
 _NOISE_FACTOR = 4.0
 _MORE_RUNS = 2  # before a suspected loss is a loss
 _TO_SIGMA = 1.4826  # median absolute deviation to standard deviation, for a normal distribution
-LOAD = "load"
-SPEED, MEMORY = "tokens/s to the base's", "peak RSS to the base's"
 _QUALITIES = ("quality_score", "valid_code_pct", "execution_success_pct", "inference_success_pct")
 
 
@@ -133,9 +138,8 @@ def confirmed(
 
 def _of_record(baseline: ResultFile, result: ResultFile, before: Record, now: Record) -> Iterator[Loss]:
     if before.technique != BASE:
-        bases = baseline.find(before.group, BASE), result.find(now.group, BASE)
-        yield from _ratio_loss(before, now, bases, "decode_tokens_s", SPEED, True)
-        yield from _ratio_loss(before, now, bases, "rss_bytes", MEMORY, False)
+        yield from _ratio_loss(baseline, result, before, now, "decode_tokens_s")
+        yield from _ratio_loss(baseline, result, before, now, "rss_bytes")
     if before.file_bytes and now.file_bytes and now.file_bytes > before.file_bytes * (1 + BYTES_TOLERANCE):
         allowed = before.file_bytes * (1 + BYTES_TOLERANCE)
         yield Loss(now.group, now.technique, "bytes of the file", before.file_bytes, now.file_bytes, allowed)
@@ -143,21 +147,33 @@ def _of_record(baseline: ResultFile, result: ResultFile, before: Record, now: Re
         yield from _quality_loss(before, now, name)
 
 
-def _ratio_loss(
-    before: Record, now: Record, bases: tuple[Record | None, Record | None], name: str, title: str, more_is_better: bool
-) -> Iterator[Loss]:
-    old, new = ratio(before, bases[0], name), ratio(now, bases[1], name)
+def _ratio_loss(baseline: ResultFile, result: ResultFile, before: Record, now: Record, measure: str) -> Iterator[Loss]:
+    title, least, most, more_is_better = _TIMED[measure]
+    old = ratio(before, baseline.find(before.group, BASE), measure)
+    new = ratio(now, result.find(now.group, BASE), measure)
     if old is None:
         return
     if new is None:
         yield Loss(now.group, now.technique, f"{title} (not measured any more)", old.value, math.nan, old.value)
         return
-    least, most = (SPEED_TOLERANCE, SPEED_MOST) if more_is_better else (RSS_TOLERANCE, RSS_MOST)
-    noise = _NOISE_FACTOR * math.hypot(old.noise, new.noise) / old.value
-    tolerance = min(most, max(least, noise))
+    noise = [
+        max(one.noise / one.value, usual_noise(file, now.group, measure))
+        for one, file in ((old, baseline), (new, result))
+    ]
+    tolerance = min(most, max(least, _NOISE_FACTOR * math.hypot(*noise)))
     allowed = old.value * (1 - tolerance if more_is_better else 1 + tolerance)
     if (new.value < allowed) if more_is_better else (new.value > allowed):
         yield Loss(now.group, now.technique, title, old.value, new.value, allowed)
+
+
+def usual_noise(file: ResultFile, group: str, measure: str) -> float:
+    """How far a ratio of the group may be off by chance, as a share of it: the median over its techniques.
+
+    A few rounds of one technique may agree by chance; those of all techniques hardly do.
+    """
+    base = file.find(group, BASE)
+    ratios = [ratio(one, base, measure) for one in file.of_group(group) if one.technique != BASE]
+    return statistics.median([one.noise / one.value for one in ratios if one] or [0.0])
 
 
 def _quality_loss(before: Record, now: Record, name: str) -> Iterator[Loss]:

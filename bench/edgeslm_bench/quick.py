@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from edgeslm_bench.matrix import Group, Matrix
 
-_TOKENS, _BASE_TOKENS, _ROUNDS, _QUESTIONS = 96, 24, 3, 8
+_TOKENS, _BASE_TOKENS, _ROUNDS, _QUESTIONS = 96, 24, 4, 8
 
 
 def quickened(matrix: Matrix) -> Matrix:

@@ -73,6 +73,15 @@ def test_noise_widens_the_band_but_never_beyond_half_the_speed() -> None:
     assert [loss.allowed for loss in losses(BASELINE, hopeless)] == [5.0]
 
 
+def test_rounds_that_agree_by_chance_are_judged_by_the_noise_of_the_others() -> None:
+    def with_others(speeds: list[float]) -> ResultFile:
+        others = [record(name, [60, 100, 140], quality=0.8) for name in ("shared", "low-rank", "early-exit")]
+        return run(record(BASE, [10, 10, 10], 400e6), record("pruned", speeds, quality=0.8), *others)
+
+    assert losses(with_others([100, 100, 100]), with_others([70, 70, 70])) == []
+    assert [loss.technique for loss in losses(with_others([100, 100, 100]), with_others([40, 40, 40]))] == ["pruned"]
+
+
 def test_a_measure_or_a_technique_that_is_gone_is_a_loss() -> None:
     silent = replace(BASELINE.records[1], samples={"load": LOAD}, quality_score=None)
     found = losses(BASELINE, run(BASELINE.records[0], silent))
