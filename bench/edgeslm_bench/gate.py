@@ -22,7 +22,7 @@ RSS_TOLERANCE, RSS_MOST = 0.06, 0.15
 BYTES_TOLERANCE = 0.02
 QUALITY_TOLERANCE = 0.03  # of 1
 _QUESTIONS_TOLERANCE = 2  # answers that may turn with another machine's last digits
-LOAD = "load"
+LOAD, ASKED = "load", "asked"  # samples that are no rounds
 SPEED, MEMORY = "tokens/s to the base's", "peak RSS to the base's"
 # Measure -> its title, the tolerances, whether more is better.
 _TIMED = {
@@ -105,7 +105,7 @@ def pooled(first: ResultFile, again: ResultFile) -> ResultFile:
         other = again.find(record.group, record.technique)
         if other is not None and record.samples and other.samples:
             both = {
-                name: values if name == LOAD else [*values, *other.samples.get(name, [])]
+                name: values if name in (LOAD, ASKED) else [*values, *other.samples.get(name, [])]
                 for name, values in record.samples.items()
             }
             record = replace(record, samples=both)
@@ -184,8 +184,8 @@ def _quality_loss(before: Record, now: Record, name: str) -> Iterator[Loss]:
         yield Loss(now.group, now.technique, f"{name} (not measured any more)", old, math.nan, old)
         return
     scale = 100 if name.endswith("_pct") else 1
-    asked = _load(before)[-1:]
-    chance = _QUESTIONS_TOLERANCE / asked[0] if asked and asked[0] else 0.0
+    asked = (before.samples or {}).get(ASKED, [])
+    chance = _QUESTIONS_TOLERANCE / asked[0] if asked else 0.0
     allowed = old - scale * max(QUALITY_TOLERANCE, chance)
     if new < allowed:
         yield Loss(now.group, now.technique, name, old, new, allowed)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from edgeslm.errors import InputError, ModelError
 from edgeslm_bench.energy import Sensor
-from edgeslm_bench.gate import LOAD
+from edgeslm_bench.gate import ASKED, LOAD
 from edgeslm_bench.matrix import BASE, Group, Technique
 from edgeslm_bench.measure_model import Load, Round, Subject, check_same_tokens, measure_once
 from edgeslm_bench.profiles import Profile
@@ -144,7 +144,7 @@ def _record(found: Measured, technique: Technique, load: Load, machine: Machine)
             "ttft_ms": [one.first_token_s * 1e3 for one in rounds],
             "load_ms": [one.load_s * 1e3 for one in rounds],
             "rss_bytes": [one.peak_rss_bytes for one in rounds],
-            LOAD: [load.prompt_tokens, load.new_tokens, max((one.asked for one in found.quality.values()), default=0)],
+            LOAD: [load.prompt_tokens, load.new_tokens, group.questions],
         },
     )
     return _with_quality(record, found)
@@ -165,6 +165,7 @@ def _with_quality(record: Record, found: Measured) -> Record:
         execution_success_pct=quality.execution_success_pct,
         syntax_errors=quality.syntax_errors,
         quality_score=quality.quality_score,
+        samples={**(record.samples or {}), ASKED: [quality.asked]},
         notes="; ".join([*notes, quality.note]),
     )
 

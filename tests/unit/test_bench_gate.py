@@ -13,11 +13,16 @@ from edgeslm_bench.gate import MEMORY, SPEED, confirmed, losses, pooled, ratio
 from edgeslm_bench.matrix import BASE
 from edgeslm_bench.records import Record, ResultFile
 
-LOAD = [64.0, 96.0, 60.0]
+LOAD = [64.0, 96.0, 8.0]
 
 
 def record(technique: str, speeds: list[float], rss: float = 50e6, quality: float | None = None) -> Record:
-    samples: dict[str, list[float]] = {"decode_tokens_s": speeds, "rss_bytes": [rss] * len(speeds), "load": LOAD}
+    samples: dict[str, list[float]] = {
+        "decode_tokens_s": speeds,
+        "rss_bytes": [rss] * len(speeds),
+        "load": LOAD,
+        "asked": [60.0],
+    }
     return Record("log-model", technique, "trained", file_bytes=1000, quality_score=quality, samples=samples)
 
 
@@ -103,7 +108,7 @@ def test_a_new_technique_and_a_group_left_out_are_no_loss() -> None:
 def test_runs_that_cannot_be_compared_are_refused() -> None:
     with pytest.raises(InputError, match="nothing to compare"):
         losses(BASELINE, run(Record("code-model", BASE, "trained")))
-    other = [replace(one, samples={**(one.samples or {}), "load": [64.0, 300.0, 60.0]}) for one in BASELINE.records]
+    other = [replace(one, samples={**(one.samples or {}), "load": [64.0, 300.0, 8.0]}) for one in BASELINE.records]
     with pytest.raises(InputError, match="other loads"):
         losses(BASELINE, run(*other))
 
