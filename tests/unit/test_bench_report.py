@@ -53,6 +53,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
     write_results(folder / "a.json", records(speed=0.8), moment="2026-11-20T03:00:00", commit="aaaaaaaaaaaa")
     write_results(folder / "b.json", moment="2026-11-22T03:00:00", commit="bbbbbbbbbbbb")
+    write_results(folder / "baseline.json", moment="2026-11-23T03:00:00", commit="cccccccccccc")
     (folder / "facts.json").write_text('{"facts": []}')
     (folder / "torn.json").write_text("{")
     return folder
