@@ -7,7 +7,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 BUILD_INPUTS := pyproject.toml constraints.txt CMakeLists.txt $(wildcard cmake/*.cmake runtime/native/* runtime/native/patches/*)
 SAMPLE := runtime/edgeslm/data/sample/auth.log
 
-.PHONY: run test test-upstream check bench llama-bench cross clean
+# What runs our native code and the hooks in llama.cpp.
+SANITIZED_TESTS := tests/native tests/unit/test_engine_model.py tests/unit/test_engine_choice.py tests/integration/test_generate_modes.py
+
+.PHONY: run test test-upstream test-asan check bench llama-bench cross clean
 
 run: $(VENV)/.installed      ## set up and ask the sample log a question
 	@$(BIN)/edgeslm ask "top 3 addresses with failed passwords" $(SAMPLE)
@@ -17,6 +20,9 @@ test: $(VENV)/.complete      ## run all tests
 
 test-upstream: $(VENV)/.complete ## load converted files in llama.cpp without our patches (compiles it: some minutes)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" && cmake --preset upstream && cmake --build --preset upstream --parallel && $(BIN)/python -m pytest -m upstream
+
+test-asan: $(VENV)/.complete ## run the native tests in a build with the address and undefined-behaviour sanitizers (compiles it)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" && cmake --preset host-asan && cmake --build --preset host-asan --parallel && cmake --install build/host-asan --component edgeslm --prefix build/asan && LD_PRELOAD=$$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 EDGESLM_LIB_PATH=build/asan/edgeslm/lib $(BIN)/python -m pytest $(SANITIZED_TESTS)
 
 check: $(VENV)/.complete     ## lint, format and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
