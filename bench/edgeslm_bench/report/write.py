@@ -28,8 +28,8 @@ METHOD = (
     "Every number was measured in a fresh process; the processes of a group took turns, and ratios are to "
     "base-transformers-fp32 of the same group in the same run. Only ratios compare across machines. A headline names "
     f"the fastest technique that keeps {KEEPS_QUALITY:.0%} of the base's quality, where quality is known.",
-    "The memory's speed is that of a plain read by as many threads, just before the run. More than 100 % of it means that "
-    "weights were read from the processor's caches, or that the machine was busier before the run than in it.",
+    "The memory's speed is that of a plain read by as many threads, just before the run. More than 100 % of it means "
+    "that weights were read from the processor's caches, or that the machine was busier before the run than in it.",
     "Quality score, 0 to 1: for code, the mean of valid, ran and right results over the study's prompts; for the log "
     "model, the share of generated questions on held-out logs whose SQL gives the right rows. A dash means: not "
     "measured.",
