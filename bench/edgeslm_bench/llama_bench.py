@@ -41,7 +41,7 @@ def find_program() -> Path | None:
     return built if built.is_file() else None
 
 
-def measure(program: Path, model: Path, load: Load, *, new_tokens: int = 64) -> LlamaBench:
+def measure(program: Path, model: Path, load: Load, *, new_tokens: int = 32) -> LlamaBench:
     """One process of llama-bench with the load's prompt and threads. Raises ModelError with its last words."""
     command = [str(program), "-m", str(model), "-p", str(load.prompt_tokens), "-n", str(new_tokens)]
     command += ["-t", str(load.threads), "-r", str(max(2, load.rounds)), "-ngl", "0", "-o", "json"]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeslm.errors import ModelError
+from edgeslm_bench.exact_shapes import layers_of, read_shape
 from edgeslm_bench.make_log import facts_of, write_syslog
 from edgeslm_bench.matrix import Group, Technique
 from edgeslm_bench.measure_ask import TASKS, Task
@@ -26,7 +27,7 @@ LINES = (1_000, 10_000, 100_000, 1_000_000)
 FULL_LINES = (*LINES, 10_000_000)
 FILES, LINES_IN_FILES = (1, 4, 16, 64), 64_000
 CONTEXTS = (128, 512, 1024, 1920)
-LAYERS = (5, 10, 20)
+LAYERS = (5, 10, 20)  # of 20
 _SHAPE = "tiny_starcoder_py"
 COUNT = next(task for task in TASKS if task.name == "count with text")
 
@@ -91,7 +92,10 @@ def context_point(model: Path, context: int, *, threads: int = 1, limits: Limits
 
 def group_of_depths(layers: Sequence[int] = LAYERS) -> Group:
     """Random models of one shape in several depths, to see what parameters cost."""
-    techniques = tuple(Technique(f"{count} layers", layers=count, type="Q8_0") for count in layers)
+    whole = layers_of(read_shape(_SHAPE))
+    techniques = tuple(
+        Technique(f"{count} layers", layers=None if count == whole else count, type="Q8_0") for count in layers
+    )
     return Group(_SHAPE, techniques, shape=_SHAPE)
 
 

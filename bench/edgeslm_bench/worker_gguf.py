@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edgeslm.engine import Model
 
-_WARM_UP_TOKENS = 4
+_WARM_UP_PROMPT, _WARM_UP_TOKENS = 8, 4
 _SMAPS = Path("/proc/self/smaps_rollup")
 _TEXT = "which lines of the log count errors by host between noon and midnight "
 
@@ -26,7 +26,7 @@ def main() -> None:
         if settings.get("exit_layer"):
             model.hooks().set_exit_layer(settings["exit_layer"], model.n_layer)
         prompt = model.tokenize(_TEXT * prompt_tokens, add_special=False)[:prompt_tokens]
-        model.complete(prompt, max_tokens=_WARM_UP_TOKENS, ignore_end=True)
+        model.complete(prompt[:_WARM_UP_PROMPT], max_tokens=_WARM_UP_TOKENS, ignore_end=True)
         first = time.perf_counter()
         model.complete(prompt, max_tokens=1, ignore_end=True)
         answered = time.perf_counter()

@@ -16,7 +16,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import torch
 from transformers import AutoModelForCausalLM
 
-_WARM_UP_TOKENS = 4
+_WARM_UP_PROMPT, _WARM_UP_TOKENS = 8, 4
 _SMAPS = Path("/proc/self/smaps_rollup")
 
 
@@ -30,7 +30,7 @@ def main() -> None:
     ).eval()
     loaded = time.perf_counter()
     prompt = torch.arange(settings["prompt_tokens"])[None] % model.config.vocab_size
-    complete(model, prompt, _WARM_UP_TOKENS)
+    complete(model, prompt[:, :_WARM_UP_PROMPT], _WARM_UP_TOKENS)
     prefill_s, _, _ = complete(model, prompt, 1)
     found: dict[str, Any] = {"load_s": loaded - started, "first_token_s": prefill_s}
     prefill_s, decode_s, tokens = complete(model, prompt, settings["new_tokens"])
