@@ -18,6 +18,7 @@ from edgeslm_convert.place import into_place
 BEGIN = "<!-- measured: begin; `edgeslm bench readme` writes this section from bench/results -->"
 END = "<!-- measured: end -->"
 _SECTION = re.compile(re.escape(BEGIN) + r"\n.*?" + re.escape(END), re.DOTALL)
+SET = "<!-- set, not measured -->"  # after a number that somebody chose
 _UNIT = (
     r"(?:ms|s|sec(?:onds?)?|minutes?|hours?|[kKMGT]i?B(?:/s)?|bytes|tokens?(?:/s| a second| per second)|lines?/s|"
     r"parameters|%|per ?cent|x|×|times(?! a\b)|J|W|fold|faster|slower|smaller)"
@@ -49,13 +50,17 @@ def update(readme: Path, folder: Path, *, write: bool = True) -> bool:
 def claims_outside(text: str) -> list[str]:
     """What looks like a measured number outside the section, each with its surroundings.
 
-    Commands, code and sample output (fenced, indented, in backticks) are examples, no claims.
+    Commands, code and sample output (fenced, indented, in backticks) are examples, no claims; so are numbers before SET.
     """
     text = _SECTION.sub("", text)
     text = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
     text = "\n".join(line for line in text.split("\n") if not line.startswith("    "))
     text = re.sub(r"`[^`\n]*`", "``", text)
-    return [text[max(0, found.start() - 30) : found.end() + 10].strip() for found in _CLAIM.finditer(text)]
+    return [
+        text[max(0, found.start() - 30) : found.end() + 10].strip()
+        for found in _CLAIM.finditer(text)
+        if not text[found.end() :].lstrip().startswith(SET)
+    ]
 
 
 def _suite(folder: Path) -> list[str]:
