@@ -27,7 +27,7 @@ test-asan: $(VENV)/.complete ## run the native tests in a build with the address
 check: $(VENV)/.complete     ## lint, format and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-bench: $(VENV)/.complete     ## measure everything and write build/bench/report (10 GB of models stay in build/bench/models)
+bench: $(VENV)/.complete     ## measure everything and write build/bench/report (13 GB of models stay in build/bench/models)
 	@$(BIN)/edgeslm bench run --models build/bench/models --out build/bench/result.json
 	@$(BIN)/edgeslm bench scale --models build/bench/models --out build/bench/scale.json
 	@$(BIN)/edgeslm bench report build/bench/result.json --history bench/results --out build/bench/report
