@@ -100,7 +100,7 @@ def _measure_free(
     measures = {name: ModeMeasure(workload.name, name, count - 1) for name in names}
     written: dict[str, list[int]] = {}
     for number in range(rounds):
-        for name in names:
+        for name in _in_turn(names, number, written):
             for entry in cache.glob("edgeslm/*.costs"):
                 entry.unlink()
             settings = Settings(
@@ -129,7 +129,7 @@ def _measure_bound(
     names = [PLAIN, FORCED]
     measures = {name: ModeMeasure(workload.name, name, len(script) - 1) for name in names}
     for number in range(rounds):
-        for name in names:
+        for name in _in_turn(names, number, measures[PLAIN].times_ms):
             model.pace = Pace()
             done = model.complete(
                 workload.prompt,
@@ -145,6 +145,11 @@ def _measure_bound(
             pace = model.pace
             measures[name].details = {"steps": pace.steps, "drafted": pace.offered, "accepted": pace.accepted}
     yield from _with_ratios(measures)
+
+
+def _in_turn(names: Sequence[str], number: int, begun: object) -> Sequence[str]:
+    """There and back: whoever comes first in a round may find the machine in another state. Plain begins the first."""
+    return names if number % 2 == 0 or not begun else names[::-1]
 
 
 def _with_ratios(measures: dict[str, ModeMeasure]) -> Iterator[ModeMeasure]:

@@ -137,6 +137,8 @@ class Speculative:
             self._ledger.plain_step(self._clock() - started)
         if not pays:
             self._switch_off(self._acceptance[evidence])
+        elif self._acceptance[evidence].seen >= _TRIALS:
+            self._rest = _FREE_REST  # it would pay, but has lost too much to be tried; guessing on is not free either
         return tokens
 
     def _switch_off(self, acceptance: Acceptance) -> None:
