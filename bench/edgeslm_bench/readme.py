@@ -50,7 +50,7 @@ def update(readme: Path, folder: Path, *, write: bool = True) -> bool:
 def claims_outside(text: str) -> list[str]:
     """What looks like a measured number outside the section, each with its surroundings.
 
-    Commands, code and sample output (fenced, indented, in backticks) are examples, no claims; so are numbers before SET.
+    Commands, code and sample output (fenced, indented, in backticks) are no claims, nor are numbers before SET.
     """
     text = _SECTION.sub("", text)
     text = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
