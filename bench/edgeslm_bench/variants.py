@@ -220,12 +220,9 @@ def _make_random(group: Group, home: Path, structure: Structure, out: Path) -> N
 
 def _change(home: Path, structure: Structure, out: Path) -> None:
     """The steps themselves, on the trained model, with prompts and queries of the log task as calibration."""
-    from transformers.utils import logging
-
     from edgeslm_convert.recipe import Texts
     from edgeslm_convert.single import Task, run
 
-    logging.disable_progress_bar()
     steps: list[tuple[str, dict[str, Any]]] = []
     if structure.layers:
         steps.append(("prune_depth", {"keep": structure.layers}))

@@ -136,11 +136,8 @@ def _wanted(text: tuple[Path, ...], data: str | None, tokens: int, sequence: int
 
 
 def _do(checkpoint: Path, out: Path, task: "Task") -> None:
-    from transformers.utils import logging
-
     from edgeslm_convert.single import run
 
-    logging.disable_progress_bar()
     report = run(checkpoint, out, task, say=lambda line: click.echo(line, err=True))
     short = {key: value for key, value in report.items() if not isinstance(value, list)}
     click.echo(f"wrote {out}: {json.dumps(short)}")

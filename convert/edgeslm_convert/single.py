@@ -61,6 +61,9 @@ def run(checkpoint: Path, out: Path, task: Task, *, say: Callable[[str], None]) 
     A training that was killed goes on from OUT.going-on when the same is asked for again. Raises InputError that lists
     every offender of every step.
     """
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # of loading; trainings have their own
     check_checkpoint(checkpoint)
     recipe = _recipe(checkpoint, task)
     make_plan(recipe, ModelShape.from_config(checkpoint), where=f"for {checkpoint}")
