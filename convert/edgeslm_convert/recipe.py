@@ -37,9 +37,9 @@ class Source:
 
 @dataclass(frozen=True)
 class Texts:
-    """Texts to measure with or to learn from: text files and folders, or a data set (or one of LOCAL) by its loader's name.
+    """Texts to measure with or to learn from: text files and folders, or a data set by its loader's name.
 
-    path: a local copy of the set; without it, it is streamed from the hub. form: what records are made into, one of the
+    A name of LOCAL is read from a path only. path: a local copy of the set; without it, it is streamed from the hub. form: what records are made into, one of the
     study's prompt forms. tokens: at most so many. sequence: tokens of one piece. seed: which pieces are taken.
     """
 

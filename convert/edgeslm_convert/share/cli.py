@@ -27,12 +27,9 @@ def share(checkpoint: Path, out: Path, text: tuple[Path, ...], tokens: int, **se
 
     Its GGUF (`to-gguf`) then holds them once.
     """
-    from transformers.utils import logging
-
     from edgeslm_convert.recipe import Texts
     from edgeslm_convert.single import Task, run
 
-    logging.disable_progress_bar()
     texts = {"calibration": Texts(tuple(map(str, text)), tokens=tokens)} if text else {}
     given = {name: value for name, value in settings.items() if value is not None}
     report = run(checkpoint, out, Task([("share", given)], texts), say=lambda line: click.echo(line, err=True))
