@@ -39,8 +39,9 @@ class Source:
 class Texts:
     """Texts to measure with or to learn from: text files and folders, or a data set by its loader's name.
 
-    A name of LOCAL is read from a path only. path: a local copy of the set; without it, it is streamed from the hub. form: what records are made into, one of the
-    study's prompt forms. tokens: at most so many. sequence: tokens of one piece. seed: which pieces are taken.
+    A name of LOCAL is read from a path only. path: a local copy of the set; without it, it is streamed from the
+    hub. form: what records are made into, one of the study's prompt forms. tokens: at most so many. sequence:
+    tokens of one piece. seed: which pieces are taken.
     """
 
     files: tuple[str, ...] = ()

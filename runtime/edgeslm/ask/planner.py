@@ -31,10 +31,10 @@ _FALLBACK_NOW = datetime(2000, 1, 1)
 class Plan:
     """A question as it was read, and how else it could be read.
 
-    now_source: where the time came from that relative times count back from: "given", "clock", "log end", or "" when
-    the question has none. sure: whether the reading is as probable as the model's own measured threshold; None where
-    the model states none. others: further readings, likeliest first, only where it is not sure. unmatched: the words of the question
-    that nothing in the log speaks of, only where it is not sure.
+    now_source: where the time came from that relative times count back from: "given", "clock", "log end", or ""
+    when the question has none. sure: whether the reading is as probable as the model's own measured threshold; None
+    where the model states none. others: further readings, likeliest first, only where it is not sure. unmatched:
+    the words of the question that nothing in the log speaks of, only where it is not sure.
     """
 
     reading: Reading
