@@ -22,7 +22,7 @@ test-upstream: $(VENV)/.complete ## load converted files in llama.cpp without ou
 	@PATH="$(CURDIR)/$(BIN):$$PATH" && cmake --preset upstream && cmake --build --preset upstream --parallel && $(BIN)/python -m pytest -m upstream
 
 test-asan: $(VENV)/.complete ## run the native tests in a build with the address and undefined-behaviour sanitizers (compiles it)
-	@PATH="$(CURDIR)/$(BIN):$$PATH" && cmake --preset host-asan && cmake --build --preset host-asan --parallel && cmake --install build/host-asan --component edgeslm --prefix build/asan && LD_PRELOAD=$$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 EDGESLM_LIB_PATH=build/asan/edgeslm/lib $(BIN)/python -m pytest $(SANITIZED_TESTS)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" && cmake --preset host-asan && cmake --build --preset host-asan --parallel && cmake --install build/host-asan --component edgeslm --prefix build/asan && LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so)" ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 EDGESLM_LIB_PATH=build/asan/edgeslm/lib $(BIN)/python -m pytest $(SANITIZED_TESTS)
 
 check: $(VENV)/.complete     ## lint, format and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
