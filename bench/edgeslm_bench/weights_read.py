@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from edgeslm_convert.share.gguf_copy import Source
+from edgeslm.engine.gguf_metadata import read_metadata
+from edgeslm_convert.quantize.ggml import Tensor, read_tensors
 
 _LAYER = re.compile(r"blk\.(\d+)\.(.+)")
 _EMBEDDING, _HEAD = "token_embd.weight", "output.weight"
@@ -32,23 +32,26 @@ class Weights:
 @functools.cache
 def weights_of(path: Path, exit_layer: int = 0) -> Weights:
     """Reckoned from the names, types and sizes of the file's tensors. Raises ModelError if it is no GGUF."""
-    file = Source(path)
-    read = list(_read(file, exit_layer or file.n_layer))
+    tensors, metadata = read_tensors(path), read_metadata(path)
+    architecture = metadata["general.architecture"]
+    layers = metadata[f"{architecture}.block_count"]
+    sharing = metadata.get(f"{architecture}.layer_sharing") or list(range(layers))
+    read = list(_read(tensors.tensors, sharing[: exit_layer or layers]))
     return Weights(
-        parameters=sum(int(tensor.n_elements) for tensor in file.tensors.values()),
-        bytes_a_token=sum(int(tensor.n_bytes) for tensor in read),
-        numbers_a_token=sum(int(tensor.n_elements) for tensor in read),
+        parameters=tensors.weights,
+        bytes_a_token=sum(tensor.rows * tensor.type.row_bytes(tensor.columns) for tensor in read),
+        numbers_a_token=sum(tensor.weights for tensor in read),
     )
 
 
-def _read(file: Source, layers: int) -> Iterator[Any]:
-    """The tensors read for one token, those of shared layers again for each layer."""
-    by_layer: dict[int, dict[str, Any]] = {}
-    for name, tensor in file.tensors.items():
-        if match := _LAYER.fullmatch(name):
+def _read(tensors: Sequence[Tensor], sharing: Sequence[int]) -> Iterator[Tensor]:
+    """The tensors read for one token, those of shared layers again for each layer of `sharing`."""
+    by_layer: dict[int, dict[str, Tensor]] = {}
+    has_head = any(tensor.name == _HEAD for tensor in tensors)
+    for tensor in tensors:
+        if match := _LAYER.fullmatch(tensor.name):
             by_layer.setdefault(int(match[1]), {})[match[2]] = tensor
-        elif name not in _LOOKED_UP or (name == _EMBEDDING and _HEAD not in file.tensors):
+        elif tensor.name not in _LOOKED_UP or (tensor.name == _EMBEDDING and not has_head):
             yield tensor
-    sharing = file.value(f"{file.architecture}.layer_sharing") or range(file.n_layer)
-    for layer in range(layers):
-        yield from {**by_layer.get(int(sharing[layer]), {}), **by_layer.get(layer, {})}.values()
+    for layer, source in enumerate(sharing):
+        yield from {**by_layer.get(source, {}), **by_layer.get(layer, {})}.values()
