@@ -29,7 +29,7 @@ NEVER = Costs({2: 2.0, 16: 16.0}, dict.fromkeys(range(1, LAYERS), 0.9))
 class Unbounded(Ledger):
     """Lets a mode try whatever its estimates promise: these tests are of what it writes, not of how fast."""
 
-    plain = property(lambda self: 0.0, lambda self, value: None)  # type: ignore[assignment]
+    plain = property(lambda self: 0.0, lambda self, value: None)
 
     def affords(self, risk: float) -> bool:
         return True

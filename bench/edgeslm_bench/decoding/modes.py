@@ -27,7 +27,7 @@ from edgeslm_bench.decoding.workloads import Workload
 
 PLAIN = "plain"
 FORCED = "forced by the grammar"
-_MODES = {"lookup": {"speculate": "lookup"}, "self": {"speculate": "self"}}
+_MODES = {"lookup": "lookup", "self": "self"}  # what `generate` is told to speculate by
 
 
 @dataclass
@@ -109,7 +109,7 @@ def _measure_free(
                 threads=threads,
                 prefix=workload.prompt,
                 ignore_end=True,
-                **_MODES.get(name, {}),
+                speculate=_MODES.get(name),
             )
             done = run(decoder, "", settings, plan, clock=clock)
             measures[name].times_ms.append(done.decode_ms)

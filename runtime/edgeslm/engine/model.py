@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from edgeslm.engine.adapter import apply_adapter, load_adapter
 from edgeslm.engine.choice import Chooser, Forcer, Pace
@@ -135,7 +135,7 @@ class Model:
         """Free the model's memory; the object cannot be used afterwards."""
         self._finalizer()
 
-    def __enter__(self) -> Model:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from edgeslm.engine.library import first_reason
 from edgeslm.engine.memory import Plan
@@ -31,7 +32,7 @@ class Decoder:
         self._llama = self.model.library.llama
         self._memory = self._llama.llama_get_memory(self.model.context)
 
-    def __enter__(self) -> Decoder:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
