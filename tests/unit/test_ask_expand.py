@@ -161,7 +161,25 @@ def test_a_slot_is_read_once_and_named(found: Candidates, view: duckdb.DuckDBPyC
 
 
 @pytest.mark.parametrize(
-    "name", ["user", "select", "count", "mac", "line", "level", "2nd", "Größe", "", "%", "group by", "value", "pid"]
+    "name",
+    [
+        "user",
+        "select",
+        "left",
+        "show",
+        "map",
+        "count",
+        "mac",
+        "line",
+        "level",
+        "2nd",
+        "Größe",
+        "",
+        "%",
+        "group by",
+        "value",
+        "pid",
+    ],
 )
 def test_a_slots_heading_never_hides_a_column_or_a_keyword(name: str, view: duckdb.DuckDBPyConnection) -> None:
     candidates = holding("x")

@@ -1,5 +1,6 @@
 """SQL text: quoting, and levels compared as levels."""
 
+import duckdb
 import pytest
 
 from edgeslm.logs.sqltext import identifier, ordered_levels, quote
@@ -32,3 +33,9 @@ def test_literals_and_identifiers_are_quoted() -> None:
 )
 def test_a_level_is_ordered_as_a_level(sql: str, want: str) -> None:
     assert ordered_levels(sql) == want
+
+
+def test_a_word_that_is_reserved_in_duckdb_is_quoted_and_binds() -> None:
+    for name in ("left", "map", "array", "show", "unique", "user", "plain"):
+        (row,) = duckdb.execute(f"SELECT {identifier(name)} FROM (SELECT 1 AS {identifier(name)})").fetchall()
+        assert row == (1,)

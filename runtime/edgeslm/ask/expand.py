@@ -9,6 +9,7 @@ import re
 from edgeslm.ask.candidates import Candidates, SlotHandle, ValueHandle
 from edgeslm.ask.profile import ENTITY_SLOTS, NEVER_SHOWN
 from edgeslm.errors import PlanError
+from edgeslm.logs.sqltext import reserved_words
 
 _HANDLES = re.compile(
     r"\bmessage (?P<not_shape>NOT )?LIKE (?P<shape>S\d+)\b"
@@ -21,11 +22,7 @@ _AGGREGATE = re.compile(r"^(SELECT (?:(avg|max|min|sum|median)\(|count\((DISTINC
 _ITEMS = re.compile(r"^SELECT (?:DISTINCT )?(.*?) FROM ", re.S)
 # Columns of every view, listed or not, and names that planned queries use: a result's column must not hide them.
 _OWN_NAMES = NEVER_SHOWN | ENTITY_SLOTS | {"port", "host", "app", "pid", "level", "count", "value"}
-_RESERVED = set(
-    "select from where group order by limit and or not in is null end case when then else user to for on as at all any"
-    " table default check time date timestamp primary offset using with union window desc asc do into only some true"
-    " false having column create references".split()
-)
+_MISREAD = {"user", "time", "date", "timestamp"}  # as a name alone DuckDB takes these for a function or a type
 
 
 def quote(text: str) -> str:
@@ -126,7 +123,7 @@ def _name_slots(sql: str, candidates: Candidates) -> dict[str, str]:
     """A name for each A-handle that is a column of the result; the rest of the query uses it too."""
     items = _ITEMS.match(sql)
     names: dict[str, str] = {}
-    taken = {column.name for column in candidates.columns} | _OWN_NAMES | _RESERVED
+    taken = {column.name for column in candidates.columns} | _OWN_NAMES | _MISREAD | reserved_words()
     for handle in items[1].split(", ") if items else ():
         if not re.fullmatch(r"A\d+", handle):
             continue

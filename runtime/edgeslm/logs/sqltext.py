@@ -4,6 +4,9 @@ Refuses to parse SQL beyond the tokens it must tell apart: literals, comments, c
 """
 
 import re
+from functools import cache
+
+import duckdb
 
 from edgeslm.logs.levels import level_of
 
@@ -15,15 +18,20 @@ def quote(text: str) -> str:
 
 def identifier(name: str) -> str:
     """The SQL identifier of a name, quoted only where it must be."""
-    if name.isidentifier() and name.isascii() and name == name.lower() and name not in _RESERVED:
+    if name.isidentifier() and name.isascii() and name == name.lower() and name not in reserved_words():
         return name
     return '"' + name.replace('"', '""') + '"'
 
 
-_RESERVED = frozenset(
-    "all and any as asc between by case cast check column desc distinct else end false from group having in into is "
-    "join like limit not null offset on or order select table then to true union unique using when where with".split()
-)
+@cache
+def reserved_words() -> frozenset[str]:
+    """The words that DuckDB does not take as a name everywhere, by its own list."""
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category IN ('reserved', 'type_function')"
+        ).fetchall()
+    return frozenset(name for (name,) in rows)
+
 
 _SKIPPED = r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/"
 _LEVEL = r'(?<![\w"])(?:\w+\.)?"?level"?(?![\w"])'
