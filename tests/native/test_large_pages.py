@@ -47,5 +47,7 @@ def test_odd_memory_is_survived() -> None:
         pytest.skip("the library has no patches")
     library.edgeslm_prefer_large_pages.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
     library.edgeslm_prefer_large_pages(None, 1 << 30)
-    with mmap.mmap(-1, MIB) as held:
-        library.edgeslm_prefer_large_pages(ctypes.addressof(ctypes.c_char.from_buffer(held)), 0)
+    held = mmap.mmap(-1, MIB)
+    library.edgeslm_prefer_large_pages(ctypes.addressof(ctypes.c_char.from_buffer(held)), 0)
+    held[:1] = b"x"
+    assert held[:1] == b"x"
