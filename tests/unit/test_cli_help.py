@@ -137,7 +137,8 @@ def test_a_reader_that_goes_away_is_not_an_error() -> None:
 def test_a_real_interrupt_ends_the_process_with_130(tmp_path: Path) -> None:
     ready = tmp_path / "ready"
     code = (
-        "import click, pathlib, sys, time; from edgeslm import cli\n"
+        "import click, pathlib, signal, sys, time; from edgeslm import cli\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background starts with it ignored
         f"wait = click.Command('wait', callback=lambda: (pathlib.Path({str(ready)!r}).touch(), time.sleep(30)))\n"
         "cli.OWN_COMMANDS['wait'] = 'none:none'; cli._import_command = lambda target: wait\n"
         "sys.exit(cli.run(['wait']))\n"
