@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from edgeslm.logs.sqltext import identifier, ordered_levels, quote
+from edgeslm.logs.sqltext import RESERVED_WORDS, identifier, ordered_levels, quote
 
 
 def test_literals_and_identifiers_are_quoted() -> None:
@@ -39,3 +39,10 @@ def test_a_word_that_is_reserved_in_duckdb_is_quoted_and_binds() -> None:
     for name in ("left", "map", "array", "show", "unique", "user", "plain"):
         (row,) = duckdb.execute(f"SELECT {identifier(name)} FROM (SELECT 1 AS {identifier(name)})").fetchall()
         assert row == (1,)
+
+
+def test_every_word_that_this_duckdb_reserves_is_known() -> None:
+    reserved = duckdb.execute(
+        "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category IN ('reserved', 'type_function')"
+    ).fetchall()
+    assert {name for (name,) in reserved} - RESERVED_WORDS == set()

@@ -1,4 +1,6 @@
-"""The commands `edgeslm ask` and `edgeslm sql`: parse, call, print. What they do stands in `ask.planner` and `answer`.
+"""The commands `edgeslm ask` and `edgeslm sql`: parse, call, print.
+
+What they do stands in `ask.planner`, `ask.answering` and `answer`.
 
 Exit status as grep has it: 0 something was found, 1 nothing, 2 an error (raised as `EdgeSlmError`), 130 after Ctrl-C.
 """
@@ -17,7 +19,6 @@ from edgeslm.errors import InputError
 if TYPE_CHECKING:
     from edgeslm.answer.answer import Answer, Query
     from edgeslm.answer.progress import Progress
-    from edgeslm.ask.planner import Plan
     from edgeslm.ask.readings import Reading
     from edgeslm.logs import LogSet
 
@@ -39,7 +40,7 @@ _shared: list[Callable[[Any], Any]] = [
         default=20.0,
         show_default=True,
         metavar="SECONDS",
-        help="Give up a query that takes longer.",
+        help="Give up queries that take longer, all readings tried together.",
     ),
     click.option("--sql", "only_sql", is_flag=True, help="Show the query without running it."),
 ]
@@ -87,12 +88,12 @@ def ask(
 
     def work(log: "LogSet", progress: "Progress") -> "Answer":
         from edgeslm.answer.answer import find_answer, show_only
-        from edgeslm.answer.values import found_none
+        from edgeslm.ask.answering import answer_plan, to_query
         from edgeslm.ask.planner import plan_question
-        from edgeslm.ask.readings import MOST_READINGS, second_round
+        from edgeslm.ask.readings import MOST_READINGS
 
-        def answer(query: "Query") -> "Answer":
-            return find_answer(log, query, timeout_s=time_limit, progress=progress.update)
+        def find(query: "Query", timeout_s: float) -> "Answer":
+            return find_answer(log, query, timeout_s=timeout_s, progress=progress.update)
 
         progress.update("understanding the question")
         model_path = Path(model) if model is not None else None
@@ -102,14 +103,8 @@ def ask(
         if plan.others and output == "text" and not yes and may_ask(files):
             with progress.paused():
                 chosen = choose_reading([plan.reading, *plan.others][:MOST_READINGS])
-            return answer(to_query(plan, chosen, chosen=True))
-        first = answer(to_query(plan, plan.reading))
-        if first.exit_status:
-            for other in second_round(plan.reading, plan.others, none=found_none(first.rows)):
-                second = answer(to_query(plan, other))
-                if not second.exit_status:
-                    return second
-        return first
+            return find(to_query(plan, chosen, chosen=True), time_limit)
+        return answer_plan(plan, find, time_limit_s=time_limit)
 
     _run(work, files, output, year, threads)
 
@@ -147,28 +142,6 @@ def sql(
         )
 
     _run(work, files, output, year, threads)
-
-
-def to_query(plan: "Plan", reading: "Reading", *, chosen: bool = False) -> "Query":
-    """The query of one of a plan's readings. chosen: by a person, so that there is no doubt left to speak of."""
-    from edgeslm.answer.answer import Query
-    from edgeslm.ask.readings import MOST_READINGS
-
-    unused = [one for one in (plan.reading, *plan.others) if one is not reading][: MOST_READINGS - 1]
-    return Query(
-        sql=reading.sql,
-        question=plan.question,
-        model=plan.model_name,
-        subject=reading.subject,
-        now=plan.now,
-        now_source=plan.now_source,
-        evidence_where=reading.evidence_where,
-        confidence=reading.confidence,
-        sure=None if chosen else plan.sure,
-        readings=() if chosen or not plan.others else tuple((one.words, one.sql) for one in unused),
-        unmatched=plan.unmatched,
-        timing_ms=dict(plan.timing_ms),
-    )
 
 
 def may_ask(files: tuple[str, ...]) -> bool:

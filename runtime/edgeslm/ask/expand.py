@@ -9,7 +9,7 @@ import re
 from edgeslm.ask.candidates import Candidates, SlotHandle, ValueHandle
 from edgeslm.ask.profile import ENTITY_SLOTS, NEVER_SHOWN
 from edgeslm.errors import PlanError
-from edgeslm.logs.sqltext import reserved_words
+from edgeslm.logs.sqltext import RESERVED_WORDS
 
 _HANDLES = re.compile(
     r"\bmessage (?P<not_shape>NOT )?LIKE (?P<shape>S\d+)\b"
@@ -123,7 +123,7 @@ def _name_slots(sql: str, candidates: Candidates) -> dict[str, str]:
     """A name for each A-handle that is a column of the result; the rest of the query uses it too."""
     items = _ITEMS.match(sql)
     names: dict[str, str] = {}
-    taken = {column.name for column in candidates.columns} | _OWN_NAMES | _MISREAD | reserved_words()
+    taken = {column.name for column in candidates.columns} | _OWN_NAMES | _MISREAD | RESERVED_WORDS
     for handle in items[1].split(", ") if items else ():
         if not re.fullmatch(r"A\d+", handle):
             continue
