@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ _FFN_KEYS = ("intermediate_size", "n_inner")
 _CALIBRATION_LOGS = 40
 _CALIBRATION_TOKENS = 8192
 _F16 = "f16"
+_MAKERS = 2  # files made at once; each holds up to three times its bytes in memory
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,9 @@ class Structure:
         return "-".join([f"{name}{value}" for name, value in parts if value is not None]) or "base"
 
 
+_Job = tuple[Structure, list[Technique]]
+
+
 def prepare(group: Group, folder: Path, *, threads: int = 1, say: Say = lambda text: None) -> dict[str, Subject]:
     """Technique's name -> what is to be measured. Makes in `folder` what is not there yet. Raises EdgeSlmError."""
     if group.conversion:
@@ -64,13 +70,7 @@ def prepare(group: Group, folder: Path, *, threads: int = 1, say: Say = lambda t
     if not base.is_dir():
         say(f"making the checkpoint of {group.name}")
         _make_base(group, base)
-    by_structure: dict[Structure, list[Technique]] = {}
-    for technique in group.techniques:
-        if not technique.is_transformers:
-            by_structure.setdefault(Structure.of(technique), []).append(technique)
-    paths: dict[str, Path] = {}
-    for structure, techniques in by_structure.items():
-        paths |= _make_files(group, home, structure, techniques, threads, say)
+    paths = _make_all(group, home, threads, say)
     return {
         technique.name: Subject(
             f"{group.name} {technique.name}",
@@ -121,13 +121,56 @@ def _make_base(group: Group, out: Path) -> None:
         make_random(read_shape(group.shape), out)
 
 
+def _make_all(group: Group, home: Path, threads: int, say: Say) -> dict[str, Path]:
+    """The GGUF of each technique: the unchanged shape's first, because sharing and factors are written on it.
+
+    The others of a random shape are made in processes beside each other: the converter writes a gigabyte on one core
+    while the other would wait. Trained steps use all cores themselves.
+    """
+    by_structure: dict[Structure, list[Technique]] = {}
+    for technique in group.techniques:
+        if not technique.is_transformers:
+            by_structure.setdefault(Structure.of(technique), []).append(technique)
+    paths: dict[str, Path] = {}
+    jobs: dict[object, list[_Job]] = {}
+    for structure, techniques in sorted(by_structure.items(), key=lambda item: not item[0].is_base):
+        if group.model or structure.is_base:
+            paths |= _make_files(group, home, structure, techniques, threads, say)
+            continue
+        plain = _plain_f16(home, structure)
+        jobs.setdefault(structure if plain.is_file() else plain, []).append((structure, techniques))
+    if not all(path.is_file() for job in jobs.values() for one in job for path in _files(group, home, *one).values()):
+        spawn = multiprocessing.get_context("spawn")  # torch's threads do not outlive a fork
+        with ProcessPoolExecutor(min(_MAKERS, max(1, threads)), mp_context=spawn) as makers:
+            under_way = {makers.submit(_make_job, group, home, job): job for job in jobs.values()}
+            for done in as_completed(under_way):
+                done.result()
+                say(f"made {', '.join(structure.stem for structure, _ in under_way[done])} of {group.name}")
+    return paths | {n: path for job in jobs.values() for one in job for n, path in _files(group, home, *one).items()}
+
+
+def _make_job(group: Group, home: Path, job: list[_Job]) -> None:
+    """Make files that need the same f16, one after the other."""
+    for structure, techniques in job:
+        _make_files(group, home, structure, techniques, 1, lambda text: None)
+
+
+def _files(group: Group, home: Path, structure: Structure, techniques: list[Technique]) -> dict[str, Path]:
+    return {technique.name: _file(group, home, structure, technique) for technique in techniques}
+
+
+def _plain_f16(home: Path, structure: Structure) -> Path:
+    """The f16 of the same shape, nothing shared or factored."""
+    return home / f"{Structure(structure.layers, structure.ffn, None, None).stem}-{_F16}.gguf"
+
+
 def _make_files(
     group: Group, home: Path, structure: Structure, techniques: list[Technique], threads: int, say: Say
 ) -> dict[str, Path]:
     """The GGUFs of one structure; its checkpoint and its f16 are removed where nobody asked for them."""
     from edgeslm_convert.quantize import quantize
 
-    paths = {technique.name: _file(group, home, structure, technique) for technique in techniques}
+    paths = _files(group, home, structure, techniques)
     missing = {technique.name: technique for technique in techniques if not paths[technique.name].is_file()}
     if not missing:
         return paths
@@ -187,10 +230,9 @@ def _make_stored(group: Group, home: Path, structure: Structure, out: Path) -> N
     """Sharing and factors change how a random model is stored, so they are written on the f16 of its shape."""
     from edgeslm_convert.random_variants import factor_random, share_random
 
-    plain = Structure(structure.layers, structure.ffn, None, None)
-    f16 = home / f"{plain.stem}-{_F16}.gguf"
+    f16 = _plain_f16(home, structure)
     if not f16.is_file():
-        _make_random(group, home, plain, f16)
+        _make_random(group, home, Structure(structure.layers, structure.ffn, None, None), f16)
     if structure.share and structure.low_rank:
         raise InputError(f"{group.name}: share and low_rank together", hint="measure them apart")
     if structure.share:
