@@ -1,4 +1,4 @@
-"""A small acceptor for the part of llama.cpp's GBNF that the planner's grammars use: texts, groups, | ? * +, rules."""
+"""A small acceptor for the part of llama.cpp's GBNF that planners' grammars use: texts, groups, rules, |?*+, {m,n}."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 import re
 from collections.abc import Iterator
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|::=|[A-Za-z][\w-]*|[()|?*+]|\n')
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|::=|[A-Za-z][\w-]*|[()|?*+]|\{\d+,\d+\}|\n')
 
 
 class Grammar:
@@ -91,6 +91,9 @@ def _alternatives(tokens: list[str], at: int) -> tuple[object, int]:
             at += 1
         elif token in "?*+":
             least, most = {"?": (0, 1), "*": (0, 50), "+": (1, 50)}[token]
+            parts[-1] = ("repeat", (parts[-1], least, most))
+        elif token[0] == "{":
+            least, most = map(int, token[1:-1].split(","))
             parts[-1] = ("repeat", (parts[-1], least, most))
         elif token[0] == '"':
             parts.append(("text", token[1:-1].replace('\\"', '"').replace("\\\\", "\\")))

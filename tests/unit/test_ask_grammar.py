@@ -10,7 +10,7 @@ import pytest
 
 from asked_log import COLUMNS, make_profile, open_view
 from edgeslm.ask.expand import expand
-from edgeslm.ask.grammar import build_grammar
+from edgeslm.ask.grammar import MOST_CONDITIONS, build_grammar
 from edgeslm.ask.link import link
 from edgeslm.ask.profile import build_profile
 from gbnf import Grammar
@@ -84,6 +84,15 @@ def test_the_forms_of_the_documentation_are_accepted(sql: str, grammar: Grammar)
 )
 def test_anything_else_is_refused(sql: str, grammar: Grammar) -> None:
     assert not grammar.accepts(sql)
+
+
+def test_conditions_end(grammar: Grammar) -> None:
+    """A model that is lost would repeat them until its context is full."""
+    many = [f"message LIKE S{1 + number % 2}" for number in range(MOST_CONDITIONS + 1)]
+    for joined, brackets in ((" AND ", "{}"), (" OR ", "({})")):
+        query = "SELECT count(*) FROM logs WHERE " + brackets
+        assert grammar.accepts(query.format(joined.join(many[:-1])))
+        assert not grammar.accepts(query.format(joined.join(many)))
 
 
 @pytest.mark.parametrize("question", ["", "how many lines?", "top 3 lines in the last hour"])

@@ -12,8 +12,9 @@ from asked_log import COLUMNS, make_profile, make_records
 from edgeslm.ask.candidates import MAX_NUMBERS, MAX_SHAPES, MAX_SLOTS, MAX_TIMES, MAX_VALUES, Candidates
 from edgeslm.ask.grammar import build_grammar
 from edgeslm.ask.link import link
-from edgeslm.ask.profile import Profile, build_profile
+from edgeslm.ask.profile import ColumnInfo, Profile, build_profile
 from edgeslm.ask.prompt import chat_prompt, compact_prompt
+from gbnf import Grammar
 
 NOW = datetime(2024, 5, 3, 12, 0)
 
@@ -214,3 +215,43 @@ def test_a_large_log_is_linked_with_few_columns_of_many_values() -> None:
     records = [{**record, "message": f"{record['message']} id{n}"} for n, record in enumerate(make_records() * 3)]
     found = ask("how many failed passwords for id17?", build_profile(records, COLUMNS))
     assert found.shapes
+
+
+@pytest.fixture(scope="module")
+def requests() -> Profile:
+    """A web server's log without columns for path or status code but an entity for the path, and a pid."""
+    verbs, codes = ("GET", "POST"), (200, 200, 404, 201)
+    messages = [
+        f'10.0.0.{n % 7} "{verbs[n % 2]} /shop/item{n} HTTP/1.1" status: {codes[n % 4]} len: {n}000 callingPid={n}'
+        for n in range(1, 40)
+    ]
+    columns = [ColumnInfo("pid", "integer"), ColumnInfo("path", "text", True), ColumnInfo("ip", "text", True)]
+    rows = [{"message": text, "pid": 7 + number % 3} for number, text in enumerate(messages)]
+    rows += [{"message": f"process {number} of the pool was recycled", "pid": 3} for number in range(9)]
+    return build_profile(rows, columns)
+
+
+@pytest.mark.parametrize("question", ["which paths gave a 404?", "how many 404s", "was there any 500 at all?"])
+def test_a_bare_code_is_compared_with_the_field_of_codes(question: str, requests: Profile) -> None:
+    found = ask(question, requests)
+    (value,) = found.values
+    assert [slot.field for slot in found.slots if slot.handle in value.columns] == ["status"]
+    assert [shape.fragment.pieces for shape in found.shapes] == [('HTTP/1.1" status',)]  # for all verbs
+    grammar = Grammar(build_grammar(found))
+    (handle,) = value.columns
+    assert grammar.accepts(f"SELECT count(*) FROM logs WHERE {handle} = {value.handle}")
+    assert not grammar.accepts(f"SELECT count(*) FROM logs WHERE line LIKE {value.handle}")  # 404 bytes, 404 ms
+
+
+def test_a_noun_for_a_column_of_another_name_is_told_by_that_name(requests: Profile, profile: Profile) -> None:
+    assert ask("Which URLs gave a 404?", requests).annotated == "which paths gave a V1 ?"
+    assert ask("Which URLs gave a 404?", requests).question == "Which URLs gave a 404?"
+    assert ask('lines with "the url"', requests).values[0].text == "the url"
+    assert "urls" in ask("which urls were there", profile).annotated  # no path to mean
+
+
+def test_the_words_of_a_columns_name_are_not_looked_for_in_messages(requests: Profile) -> None:
+    found = ask("which 3 process ids are the most talkative?", requests)
+    assert (found.shapes, found.slots) == ([], [])
+    assert ask("which calling pids are there", requests).slots[0].field == "callingPid"
+    assert ask("how often was a process recycled", requests).shapes != []

@@ -51,6 +51,22 @@ def test_a_word_becomes_a_slot_only_where_many_were_seen() -> None:
     assert few == {f"valve {word} is open" for word in words[:5]}
 
 
+def test_after_a_name_and_a_sign_fewer_words_make_a_slot() -> None:
+    for sign, end in ((": ", ""), ("=", ""), ('="', '"'), (" '", "'")):
+        made = mine(*(f"closed the valve{sign}{word}{end} for good" for word in ("north", "south", "east")))
+        assert [form(shape) for shape in made] == [f"closed the valve{sign}<word>{end} for good"]
+        assert len(mine(*(f"closed the valve{sign}{word}{end} for good" for word in ("north", "south")))) == 2
+    # What follows a value is no name: the verbs of a protocol stay words.
+    assert len(mine(*(f'10.0.0.1 "{verb} again and again' for verb in ("GET", "PUT", "POST")))) == 3
+
+
+def test_a_word_that_stands_in_a_message_twice_varies_at_both_places() -> None:
+    hives = "SAM SYSTEM SOFTWARE SECURITY DEFAULT COMPONENTS".split()
+    (shape,) = mine(*(f"loading hive {name} from config/{name} now" for name in hives))
+    assert form(shape) == "loading hive <word> from config/<word> now"
+    assert [sorted(slot.values) for slot in shape.slots] == [sorted(hives)] * 2
+
+
 def test_a_number_that_never_varies_is_constant_text() -> None:
     assert form(mine(*(f"port 22 opened by {n}" for n in range(5)))[0]) == "port 22 opened by <num>"
 

@@ -4,6 +4,7 @@ Knows the profile's values and slots, not shapes' ranking or handles' names: lin
 """
 
 import re
+from collections.abc import Iterable
 
 from edgeslm.ask.candidates import MAX_NUMBERS, ValueHandle
 from edgeslm.ask.lexicon import column_words, stems, stop_words
@@ -31,6 +32,7 @@ _COMPARED = re.compile(  # what stands before a number that values are compared 
     r"|greater or equal to|topp(?:ed|ing)))\s*$",
     re.I,
 )
+_CODES = re.compile(r"([1-5]\d\d)s")
 _LONGEST_NUMBER = 15  # digits; more fit no column of numbers
 
 
@@ -74,6 +76,22 @@ def find_values(text: str, profile: Profile) -> tuple[list[ValueHandle], str]:
     return found, text
 
 
+def name_columns(question: str, profile: Profile, nouns: Iterable[tuple[str, str]]) -> str:
+    """The question with nouns that mean a column of the log by the column's name: `URLs` as `paths`.
+
+    nouns: pairs of a noun and a column. Text in quotes stays, and so does a noun that a column or a field is called by.
+    """
+    own = {column.name for column in profile.columns} | {word for one in profile.fields for word in one.words}
+    for noun, column in nouns:
+        if profile.column(column) is None or noun in own:
+            continue
+        quoted = [match.span() for match in _QUOTED.finditer(question)]
+        for match in reversed(list(re.finditer(rf"\b{noun}(?=s?\b)", question, re.I))):
+            if not any(start <= match.start() < end for start, end in quoted):
+                question = question[: match.start()] + column + question[match.end() :]
+    return question
+
+
 def strip_edges(text: str, start: int, end: int) -> tuple[int, int]:
     """The stretch without punctuation around it and without a genitive's ending."""
     while start < end and text[start] in EDGES + "'":
@@ -95,8 +113,9 @@ def _value_at(text: str, start: int, end: int, width: int, profile: Profile) -> 
         if level and profile.has_levels:
             return ValueHandle("", raw, {"level": level}, at, True)
     columns = dict(profile.value_index.get(folded, {}))
-    if raw.isdigit():
-        return _digits_at(text, raw, columns, at, profile)
+    codes = _CODES.fullmatch(raw)  # 404s: lines with that code
+    if codes or raw.isdigit():
+        return _digits_at(text, codes[1] if codes else raw, columns, at, profile)
     if plain:
         return _words_at(raw, folded, columns, at, width, profile)
     if columns or (width == 1 and (_is_held(folded, profile) or looks_like_value(raw))):

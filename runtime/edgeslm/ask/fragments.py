@@ -5,8 +5,9 @@ pattern, `Failed password`, that both share. Knows nothing of handles or SQL.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from edgeslm.ask.lexicon import locate_words, stems
 from edgeslm.ask.profile import Profile
@@ -41,28 +42,34 @@ class Fragment:
 
 
 def choose_fragments(
-    ranked: Sequence[RankedShape], profile: Profile, most: int, question_stems: frozenset[str] = frozenset()
+    ranked: Sequence[RankedShape],
+    profile: Profile,
+    most: int,
+    question_stems: frozenset[str] = frozenset(),
+    held: Mapping[int, int] = MappingProxyType({}),
 ) -> list[Fragment]:
     """At most `most` patterns for the best-ranked shapes, without two that select the same messages.
 
     question_stems: of all words of the question; a pattern grows over neighbours that are among them ("time out").
+    held: id(shape) -> the part of it that holds a value of the question; a shape that no word met is known by what
+    stands before that.
     """
     chosen: list[Fragment] = []
     floor = ranked[0].score * 0.3 if ranked else 0.0
     for one in ranked[:14]:
         if len(chosen) >= most or one.score < floor:
             break
-        fragment = _fragment(one, profile, question_stems)
+        fragment = _fragment(one, profile, question_stems, held.get(id(one.shape)))
         if fragment is None or any(other.members == fragment.members for other in chosen):
             continue
         chosen.append(fragment)
     return chosen
 
 
-def _fragment(one: RankedShape, profile: Profile, known: frozenset[str]) -> Fragment | None:
+def _fragment(one: RankedShape, profile: Profile, known: frozenset[str], held: int | None) -> Fragment | None:
     places = [(word, place) for word, stem in one.matched.items() for place in one.shape.stem_words.get(stem, ())]
     if not places:
-        places = _first_text(one.shape)
+        places = _text_before(one.shape, held) or _first_text(one.shape)
     if not places:
         return None
     by_part: dict[int, list[tuple[str, tuple[int, int, int]]]] = {}
@@ -85,6 +92,15 @@ def _fragment(one: RankedShape, profile: Profile, known: frozenset[str]) -> Frag
     members = [index for index, shape in enumerate(profile.shapes) if probe.matches(shape.example)]
     count = sum(profile.shapes[index].count for index in members)
     return Fragment(texts, one.shape, count, one.score, frozenset(members), probe.window)
+
+
+def _text_before(shape: Shape, held: int | None) -> list[tuple[str, tuple[int, int, int]]]:
+    """The place of the last word of the constant text right before a part; at most one."""
+    if not held:
+        return []
+    part = shape.parts[held - 1]
+    words = locate_words(part) if isinstance(part, str) else []
+    return [("", (held - 1, words[-1][1], words[-1][2]))] if words else []
 
 
 def _first_text(shape: Shape) -> list[tuple[str, tuple[int, int, int]]]:

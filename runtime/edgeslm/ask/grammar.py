@@ -4,9 +4,10 @@ One SELECT; the forms are those of docs/architecture.md, "The SQL the planner wr
 Invariant: each sentence of the grammar, once its handles are expanded, is one SELECT that DuckDB binds.
 """
 
-from edgeslm.ask.candidates import Candidates
+from edgeslm.ask.candidates import Candidates, ValueHandle
 
 BUCKETS = ("second", "minute", "hour", "day", "week", "month")
+MOST_CONDITIONS = 5  # joined by AND, and in one pair of brackets by OR: a model that is lost repeats them without end
 AGGREGATES = ("avg", "max", "min", "sum", "median")
 
 
@@ -29,7 +30,7 @@ def build_grammar(candidates: Candidates) -> str:
         "limit": '" LIMIT " number',
         "number": _either([*candidates.numbers, "1"]),
         "where": '" WHERE " conds',
-        "conds": 'cond (" AND " cond)*',
+        "conds": f'cond (" AND " cond){{0,{MOST_CONDITIONS - 1}}}',
         "cond": _conditions(candidates, numeric),
     }
     amount = '"*" | "DISTINCT " col' if texts else '"*"'
@@ -76,6 +77,14 @@ def _column_forms(name: str, numeric: list[str], held: str) -> str:
     return f'"{name}" ({" | ".join(forms)})'
 
 
+def _may_be_text(value: ValueHandle) -> bool:
+    """Whether lines may be searched for it: no level, no guess, and no number that a column or slot can be equal to.
+
+    A number's digits stand in many lines by chance: in times, sizes and ids.
+    """
+    return "level" not in value.columns and not value.guess and not (value.columns and value.text.isdigit())
+
+
 def _either(words: tuple[str, ...] | list[str]) -> str:
     return " | ".join(f'"{word}"' for word in words)
 
@@ -88,7 +97,7 @@ def _conditions(candidates: Candidates, numeric: list[str]) -> str:
         for column in value.columns:
             operators = ("=", "<>", ">=") if column == "level" else ("=", "<>")
             simple.append(f'"{column} " ({_either(operators)}) " {value.handle}"')
-    texts = [value.handle for value in candidates.values if "level" not in value.columns and not value.guess]
+    texts = [value.handle for value in candidates.values if _may_be_text(value)]
     if texts:
         simple.append(f'"line " ("NOT ")? "LIKE " ({_either(texts)})')
     simple += [f'"line LIKE {value.handle}"' for value in candidates.values if value.guess]
@@ -101,4 +110,4 @@ def _conditions(candidates: Candidates, numeric: list[str]) -> str:
     if not simple:
         simple.append('"ts IS NOT NULL"')
     one = " | ".join(f"({condition})" for condition in simple)
-    return f'simple | "(" simple (" OR " simple)+ ")"\nsimple ::= {one}'
+    return f'simple | "(" simple (" OR " simple){{1,{MOST_CONDITIONS - 1}}} ")"\nsimple ::= {one}'

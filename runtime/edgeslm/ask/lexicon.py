@@ -7,6 +7,7 @@ import re
 import tomllib
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import Literal
 
 from edgeslm.ask.stemmer import stem as stem_of
 
@@ -63,6 +64,13 @@ def stop_words() -> frozenset[str]:
 def filler_words() -> frozenset[str]:
     """Words that often stand in a question without naming anything in the log."""
     return frozenset(str(_data()["filler"]).split())
+
+
+@cache
+def column_nouns(kind: Literal["column_nouns", "column_phrases"]) -> tuple[tuple[str, str], ...]:
+    """Nouns and the column each means where a log has that column and nothing of the noun's own name."""
+    pairs: list[list[str]] = _data()[kind]  # type: ignore[assignment]
+    return tuple((noun, column) for noun, column in pairs)
 
 
 @cache

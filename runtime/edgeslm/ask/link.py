@@ -5,7 +5,7 @@ Every handle stands for something the question or the log really contains. Knows
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,9 +22,9 @@ from edgeslm.ask.candidates import (
     ValueHandle,
 )
 from edgeslm.ask.fields import Field, fields_named
-from edgeslm.ask.find_values import EDGES, blank_out, find_numbers, find_values, strip_edges
+from edgeslm.ask.find_values import EDGES, blank_out, find_numbers, find_values, name_columns, strip_edges
 from edgeslm.ask.fragments import choose_fragments
-from edgeslm.ask.lexicon import column_stems, content_words, filler_words, split_words, stems, stop_words
+from edgeslm.ask.lexicon import column_nouns, column_stems, content_words, filler_words, split_words, stems, stop_words
 from edgeslm.ask.profile import Profile
 from edgeslm.ask.rank import LexicalRanker, RankedShape, ShapeRanker
 from edgeslm.ask.shapes import Slot
@@ -38,6 +38,8 @@ __all__ = [
 _GENERIC = set(
     "requests request recently common often codes ids events event logs file times per problem problems".split()
 )
+_HELD, _CODE_HELD = 0.8, 0.6  # what a value in a slot, and a code that could be there, add to a shape's score
+_CODE_FIELDS = ("status", "code")
 _CODE_LABELS = ("status:", "status", "code:", "code")
 _NEGATIVE = set(
     "no not never without none nobody nothing didn't doesn't wasn't weren't isn't don't can't couldn't".split()
@@ -57,6 +59,7 @@ class _Mark:
 
 def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker | None = None) -> Candidates:
     """Offer candidates for a question over a profiled log. Deterministic; never raises on odd input."""
+    asked, question = question, name_columns(question, profile, column_nouns("column_nouns"))
     times = find_times(question, now=now, log_range=profile.time_range)[:MAX_TIMES]
     blank = question
     for span in times:
@@ -67,15 +70,16 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
     for at, _ in numbers.values():
         rest = blank_out(rest, at)
     quoted = [value.text for value in values if not value.plain and not value.columns and " " in value.text]
-    named = " ".join([rest, *quoted])
+    named = name_columns(" ".join([rest, *quoted]), profile, column_nouns("column_phrases"))
     negative = not _NEGATIVE.isdisjoint(split_words(named))
-    ranked = _rank(content_words(named), values, profile, ranker or LexicalRanker(), negative)
+    held = _holding(values, profile)
+    ranked = _rank(content_words(named), values, profile, ranker or LexicalRanker(), negative, held)
     known = frozenset(stem for word in split_words(named) for stem in stems(word))
-    fragments = choose_fragments(ranked, profile, MAX_SHAPES, known)
+    fragments = choose_fragments(ranked, profile, MAX_SHAPES, known, {shape: at for shape, (_, at) in held.items()})
     shapes = [ShapeHandle(f"S{n}", one, one.shape, one.count) for n, one in enumerate(fragments, 1)]
     columns = {column.name for column in profile.columns}
-    spoken = [one for one in fields_named(content_words(named), profile.fields) if one.name.casefold() not in columns]
-    slots = _name_slots(shapes, spoken[:MAX_FIELDS], profile)
+    spoken = [one for one in fields_named(content_words(named), profile.fields) if _is_no_column(one, known, columns)]
+    slots = _name_slots(shapes, _with_code_field(spoken, values, profile)[:MAX_FIELDS], profile)
     _bind_slot_values(values, slots)
     coverage = ranked[0].coverage if ranked else 0.0
     unmatched = _unmatched(content_words(named), values, ranked, spoken)
@@ -84,7 +88,7 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
     marks += [_Mark(at, True, [handle]) for handle, (at, _) in numbers.items()]
     marks += [_Mark(value.at, not value.plain, [value.handle]) for value in values]
     return Candidates(
-        question=question,
+        question=asked,
         annotated=_annotate(question, marks),
         columns=profile.columns,
         shapes=shapes,
@@ -99,21 +103,33 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
 
 
 def _rank(
-    words: list[str], values: list[ValueHandle], profile: Profile, ranker: ShapeRanker, negative: bool
+    words: list[str],
+    values: list[ValueHandle],
+    profile: Profile,
+    ranker: ShapeRanker,
+    negative: bool,
+    held: Mapping[int, tuple[float, int]],
 ) -> list[RankedShape]:
     """Shapes for the words; values found in a shape's slots speak for it, words that are values count for little."""
     light = {word for value in values if value.plain and value.columns for word in content_words(value.text)}
-    bonus: dict[int, float] = {}
+    return ranker.rank(words, profile, {shape: bonus for shape, (bonus, _) in held.items()}, light, negative=negative)
+
+
+def _holding(values: Sequence[ValueHandle], profile: Profile) -> dict[int, tuple[float, int]]:
+    """id(shape) -> how much it speaks for a shape that it can hold a value of the question, and in which part of it."""
+    found: dict[int, tuple[float, int]] = {}
     for value in values:
         if value.columns and all(name in ("app", "component", "user", "ip", "level") for name in value.columns):
             continue
-        for shape, _ in profile.slot_index.get(value.text.casefold(), ()):
-            bonus[id(shape)] = max(bonus.get(id(shape), 0.0), 0.8)
-        if not value.columns and value.text.isdigit() and 100 <= int(value.text) <= 599:
+        for shape, position in profile.slot_index.get(value.text.casefold(), ()):
+            places = [at for at, part in enumerate(shape.parts) if isinstance(part, Slot)]
+            found[id(shape)] = (_HELD, places[position])
+        if not value.columns and _is_code(value.text):
             for shape in profile.shapes:
-                if any(part.rstrip().endswith(_CODE_LABELS) for part in shape.literals()):
-                    bonus.setdefault(id(shape), 0.6)
-    return ranker.rank(words, profile, bonus, light, negative=negative)
+                for at, part in enumerate(shape.parts):
+                    if isinstance(part, str) and part.rstrip().endswith(_CODE_LABELS):
+                        found.setdefault(id(shape), (_CODE_HELD, at + 1))
+    return found
 
 
 def _number_values(
@@ -184,13 +200,35 @@ def _label(before: str, slot: Slot) -> str:
     return {"num": "number", "word": "name", "id": "id"}.get(slot.kind, slot.kind)
 
 
+def _is_no_column(one: Field, known: frozenset[str], columns: set[str]) -> bool:
+    """Whether the question's stems name more of the field than a column: `pids` means pid, not callingPid."""
+    if one.name.casefold() in columns:
+        return False
+    others = [word for word in one.words if word not in columns]
+    return len(others) == len(one.words) or any(stem in known for word in others for stem in stems(word))
+
+
+def _with_code_field(spoken: list[Field], values: Sequence[ValueHandle], profile: Profile) -> list[Field]:
+    """The fields the question names, and `status` or `code` where it gives such a code without naming it."""
+    codes = {value.text for value in values if _is_code(value.text)}
+    if not codes or any(one.name.casefold() in _CODE_FIELDS for one in spoken):
+        return spoken
+    fields = [one for one in profile.fields if one.name.casefold() in _CODE_FIELDS and one.slot.numeric]
+    return [*fields[:1], *spoken]
+
+
+def _is_code(text: str) -> bool:
+    """Whether a text may be a status code, as HTTP has them."""
+    return text.isdigit() and 100 <= int(text) <= 599
+
+
 def _bind_slot_values(values: list[ValueHandle], slots: list[SlotHandle]) -> None:
     """Let a value also be compared with the A-handles in whose slots it was seen; a code with the slot of that name."""
     for value in values:
         folded = value.text.casefold()
         for handle in slots:
             own = next((seen for seen in handle.slot.values if seen.casefold() == folded), None)
-            if own is None and folded.isdigit() and handle.name in ("status", "code") and handle.slot.numeric:
+            if own is None and folded.isdigit() and handle.name.casefold() in _CODE_FIELDS and handle.slot.numeric:
                 own = value.text
             if own is not None and "level" not in value.columns:
                 value.columns[handle.handle] = own

@@ -7,7 +7,7 @@ Invariant: a shape's constant parts occur, in order, in each message it was made
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -15,6 +15,7 @@ from edgeslm.ask.lexicon import locate_words, stems
 
 MAX_MESSAGE = 600  # characters of a message that are looked at
 MIN_DISTINCT = 6  # words seen at one place before the place counts as a slot
+MIN_NAMED = 3  # the same where the place follows a sign that names it: `hive: SAM`, `tag="AudioMix"`
 _MAX_VALUES = 2000
 
 _KINDS: list[tuple[str, str]] = [
@@ -61,6 +62,7 @@ _VALUE_PATTERN = {
     "clock": r"\d\d?:\d\d:\d\d(?:[.,]\d+)?",
 }
 _TOKEN = re.compile(r"\s+|\w+|[^\w\s]")
+_SIGNED = re.compile(r"(?:\w ?: |\w=[\"']?|\w [\"'])$")
 
 
 @dataclass
@@ -231,27 +233,46 @@ def mine_shapes(records: Iterable[dict[str, object]], columns: Iterable[str] = (
 
 
 def _wild_places(templates: set[tuple[str, ...]]) -> dict[tuple[str, ...], tuple[str, ...]]:
-    """Template -> the template with varying words masked as `\\0word`, where that changes it."""
+    """Template -> the template with varying words masked as `\\0word`, where that changes it.
+
+    A word that stands in a template more than once varies at all its places together.
+    """
     current = {template: template for template in templates}
     for _ in range(2):
         seen: dict[tuple[str, ...], set[str]] = defaultdict(set)
         for template in set(current.values()):
-            for at, token in enumerate(template):
-                if token[0].isalpha() and len(template) > 3:
-                    seen[(*template[:at], "\0word", *template[at + 1 :])].add(token)
+            for word, key, _ in _variations(template):
+                seen[key].add(word)
         changed = False
         for original, template in current.items():
-            best, most = template, MIN_DISTINCT - 1
-            for at, token in enumerate(template):
-                if token[0].isalpha() and len(template) > 3:
-                    key = (*template[:at], "\0word", *template[at + 1 :])
-                    if len(seen[key]) > most:
-                        best, most = key, len(seen[key])
+            best, most = template, 0.0
+            for _, key, at in _variations(template):
+                if len(seen[key]) >= _least_distinct(template, at) and len(seen[key]) > most:
+                    best, most = key, len(seen[key])
             if best is not template:
                 current[original], changed = best, True
         if not changed:
             break
     return {original: template for original, template in current.items() if original != template}
+
+
+def _variations(template: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...], int]]:
+    """Each word of a template, the template with that word masked, and where the word stands first."""
+    if len(template) <= 3:
+        return
+    for word, times in Counter(token for token in template if token[0].isalpha()).items():
+        at = template.index(word)
+        if times == 1:
+            yield word, (*template[:at], "\0word", *template[at + 1 :]), at
+        else:
+            yield word, tuple("\0word" if token == word else token for token in template), at
+
+
+def _least_distinct(template: tuple[str, ...], at: int) -> int:
+    """How many words make the place a slot: fewer where a name and a sign before it say that a value follows."""
+    before = template[max(0, at - 3) : at]
+    named = not any(token.startswith("\0") for token in before) and _SIGNED.search("".join(before))
+    return MIN_NAMED if named else MIN_DISTINCT
 
 
 def _shape(
