@@ -236,7 +236,8 @@ def test_a_bare_code_is_compared_with_the_field_of_codes(question: str, requests
     found = ask(question, requests)
     (value,) = found.values
     assert [slot.field for slot in found.slots if slot.handle in value.columns] == ["status"]
-    assert [shape.fragment.pieces for shape in found.shapes] == [('HTTP/1.1" status',)]  # for all verbs
+    ((piece,),) = [shape.fragment.pieces for shape in found.shapes]
+    assert piece.endswith("status")  # one pattern for all verbs
     grammar = Grammar(build_grammar(found))
     (handle,) = value.columns
     assert grammar.accepts(f"SELECT count(*) FROM logs WHERE {handle} = {value.handle}")
