@@ -10,7 +10,7 @@ from asked_log import make_profile
 from edgeslm.ask.fragments import LONGEST_PIECE, Fragment, choose_fragments
 from edgeslm.ask.lexicon import content_words, locate_words, split_words, stems, synonyms
 from edgeslm.ask.link import link
-from edgeslm.ask.profile import Profile, build_profile
+from edgeslm.ask.profile import ColumnInfo, Profile, build_profile
 from edgeslm.ask.rank import LexicalRanker, RankedShape
 
 
@@ -135,3 +135,32 @@ def test_filler_words_are_no_guess_at_an_event() -> None:
     assert [value.text for value in asked.values if value.guess] == []
     asked = link("did anybody see a meltdown", profile, now=datetime(2024, 5, 3))
     assert [value.text for value in asked.values if value.guess] == ["meltdown"]
+
+
+def logins() -> Profile:
+    messages = [f"{verb} password for {who}user{n} from 10.0.0.{n} port 22" for n in range(9)
+                for verb, who in (("Failed", ""), ("Failed", "invalid user "), ("Accepted", ""))]  # fmt: skip
+    messages += [f"POSSIBLE BREAK-IN ATTEMPT from 10.0.0.{n}" for n in range(9)]
+    return build_profile([{"message": text} for text in messages], [ColumnInfo("user", "text", True)])
+
+
+@pytest.mark.parametrize(
+    ("question", "pattern"),
+    [
+        ("how many users logged in", "Accepted password"),
+        ("failed logins per user", "Failed password"),
+        ("successful logins", "Accepted password"),
+        ("failed passwords of invalid users", "invalid user"),
+    ],
+)
+def test_logins_are_passwords_and_a_columns_name_does_not_narrow_the_pattern(question: str, pattern: str) -> None:
+    found = link(question, logins(), now=datetime(2024, 5, 3))
+    assert " ".join(found.shapes[0].fragment.pieces).endswith((pattern, pattern + " for"))
+    assert [value.text for value in found.values if value.guess] == []
+
+
+def test_a_compound_that_a_message_holds_and_a_word_for_a_level_are_no_guess() -> None:
+    asked = link("how many break-in warnings were there", logins(), now=datetime(2024, 5, 3))
+    assert [value.text for value in asked.values if value.guess] == []
+    asked = link("how many warnings of meltdowns were there", logins(), now=datetime(2024, 5, 3))
+    assert any("meltdowns" in value.text for value in asked.values if value.guess)

@@ -10,6 +10,7 @@ import snowballstemmer
 from rapidfuzz import fuzz, process
 
 from edgeslm.ask import stemmer
+from edgeslm.ask.lexicon import content_words, split_words
 from edgeslm.ask.typos import nearest
 
 STEMMER = snowballstemmer.stemmer("english")
@@ -64,3 +65,29 @@ def test_the_nearest_words_are_those_that_rapidfuzz_finds(least: float) -> None:
         asked, known = word(), [word() for _ in range(30)]
         found = process.extract(asked, known, scorer=fuzz.ratio, score_cutoff=least, limit=3)
         assert nearest(asked, known, least=least, most=3) == [other for other, _, _ in found], (asked, known)
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("how many users logged in", ["users", "login", "accepted"]),
+        ("which account managed to log in?", ["account", "login", "accepted"]),
+        ("did root ever fail to log in", ["root", "fail", "login"]),
+        ("who logged in from the gateway", ["gateway", "login", "accepted"]),
+        ("when did root log out?", ["root", "logout"]),
+        ("failed logins", ["failed", "logins"]),
+        ("what was logged in the last hour", []),
+        ("how many lines are in the log in total", []),
+        ("everything logged in between 9 and 10", ["everything", "9", "10"]),
+        ("what was logged on Tuesday", ["tuesday"]),
+    ],
+)
+def test_who_logged_in_was_let_in_and_what_was_logged_in_an_hour_is_something_else(
+    question: str, words: list[str]
+) -> None:
+    said = [word for word in content_words(question) if word not in ("ever", "managed", "actually")]
+    assert sorted(said) == sorted(words)
+
+
+def test_a_message_that_says_logged_in_says_login() -> None:
+    assert "login" in split_words("User alice logged in from 10.0.0.1")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from edgeslm.ask.lexicon import locate_words, stems
+from edgeslm.ask.lexicon import column_stems, locate_words, stems
 from edgeslm.ask.profile import Profile
 from edgeslm.ask.rank import RankedShape
 from edgeslm.ask.shapes import Shape
@@ -76,6 +76,7 @@ def _fragment(one: RankedShape, profile: Profile, known: frozenset[str], held: i
     for word, place in places:
         by_part.setdefault(place[0], []).append((word, place))
     best = max(by_part.values(), key=lambda found: (len({word for word, _ in found}), -found[0][1][0]))
+    best = _without_columns(best, one.exact)
     words = {word for word, _ in best}
     pieces = [(best[0][1][0], _piece(one.shape, best, known))]
     left = set(one.exact) - words
@@ -92,6 +93,24 @@ def _fragment(one: RankedShape, profile: Profile, known: frozenset[str], held: i
     members = [index for index, shape in enumerate(profile.shapes) if probe.matches(shape.example)]
     count = sum(profile.shapes[index].count for index in members)
     return Fragment(texts, one.shape, count, one.score, frozenset(members), probe.window)
+
+
+def _without_columns(
+    found: list[tuple[str, tuple[int, int, int]]], exact: frozenset[str]
+) -> list[tuple[str, tuple[int, int, int]]]:
+    """Places without words that name a column and stand apart, where a word of the question's own is left.
+
+    `user` of "failed passwords per user" goes in `Failed password for invalid user`, but not of "invalid users".
+    """
+
+    def apart(one: tuple[str, tuple[int, int, int]]) -> bool:
+        word, (_, start, end) = one
+        others = (place for other, place in found if other != word)
+        near = any(0 <= low - end <= 3 or 0 <= start - high <= 3 for _, low, high in others)
+        return not near and not column_stems().isdisjoint(stems(word))
+
+    kept = [one for one in found if not apart(one)]
+    return kept if any(word in exact for word, _ in kept) else found
 
 
 def _text_before(shape: Shape, held: int | None) -> list[tuple[str, tuple[int, int, int]]]:

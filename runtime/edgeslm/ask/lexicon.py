@@ -14,6 +14,13 @@ from edgeslm.ask.stemmer import stem as stem_of
 _CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _WORD = re.compile(r"[A-Za-z']+|\d+")
 _LONGEST_WORD = 64
+# "logged in from", "tried to log in": one word, though "logged in the last hour" and "lines of the log in total" are not.
+_LOGIN = re.compile(
+    r"(?:\b(?:logged|logs|logging|signed|signs|signing)|(?<!the )(?<!this )(?<!my )(?<!our )(?<!a )\b(?:log|sign))"
+    r"[ -](?P<way>in|on|out|off)(?=\s*(?:$|[^\w\s]|(?:from|as|with|using|via|by|to|successfully|and|or|but|most|per|more"
+    r"|less|at|after|before|since|during|today|yesterday|only|again|twice)\b))",
+    re.I,
+)
 
 
 @cache
@@ -22,7 +29,10 @@ def _data() -> dict[str, object]:
 
 
 def locate_words(text: str) -> list[tuple[str, int, int]]:
-    """The words of a text in lower case with their start and end; camelCase and snake_case taken apart."""
+    """The words of a text in lower case with their start and end; camelCase and snake_case taken apart.
+
+    `logged in` is followed by the word `login`, `signed out` by `logout`.
+    """
     words: list[tuple[str, int, int]] = []
     for chunk in _WORD.finditer(text):
         whole, base = chunk.group(), chunk.start()
@@ -31,6 +41,9 @@ def locate_words(text: str) -> list[tuple[str, int, int]]:
         else:
             parts = _CAMEL.finditer(whole)
             words.extend((part.group().lower(), base + part.start(), base + part.end()) for part in parts)
+    for found in _LOGIN.finditer(text):
+        after = sum(start < found.end() for _, start, _ in words)
+        words.insert(after, ("login" if found["way"].lower() in ("in", "on") else "logout", found.start(), found.end()))
     return [word for word in words if word[0]]
 
 
@@ -102,5 +115,18 @@ def synonyms(stem: str) -> frozenset[str]:
 
 
 def content_words(text: str) -> list[str]:
-    """The words of a question that may name something in a log, in order, without the words that say what to do."""
-    return [word for word in split_words(text) if word not in stop_words() and (len(word) > 1 or word.isdigit())]
+    """The words of a question that may name something in a log, in order, without the words that say what to do.
+
+    Who "logged in" was let in, unless the question speaks of failing.
+    """
+    words = [word for word in split_words(text) if word not in stop_words() and (len(word) > 1 or word.isdigit())]
+    if "login" in words and any(found["way"].lower() in ("in", "on") for found in _LOGIN.finditer(text)):
+        said = {stem for word in split_words(text) for stem in stems(word)}
+        words += [] if said & _failing() else ["accepted"]
+    return words
+
+
+@cache
+def _failing() -> frozenset[str]:
+    words = "fail try attempt unable reject deny refuse invalid wrong not never no cannot couldn't didn't bad".split()
+    return frozenset(stem for word in words for stem in stems(word))

@@ -29,6 +29,7 @@ from edgeslm.ask.profile import Profile
 from edgeslm.ask.rank import LexicalRanker, RankedShape, ShapeRanker
 from edgeslm.ask.shapes import Slot
 from edgeslm.ask.times import find_times
+from edgeslm.ask.values import LEVEL_WORDS
 
 __all__ = [
     "MAX_NUMBERS", "MAX_SHAPES", "MAX_SLOTS", "MAX_TIMES", "MAX_VALUES",
@@ -243,7 +244,12 @@ def _unlinked_phrase(text: str, matched: set[str], coverage: float) -> tuple[int
         for found in re.finditer(r"\S+", text)
     ]
 
-    content = [number for number, (_, _, word) in enumerate(tokens) if word not in matched and _says_something(word)]
+    def is_open(word: str) -> bool:
+        if word in LEVEL_WORDS and matched:  # "break-in warnings" are break-ins
+            return False
+        return not matched.issuperset(content_words(word) or [word]) and _says_something(word)
+
+    content = [number for number, (_, _, word) in enumerate(tokens) if is_open(word)]
     if not content:
         return None
     first = last = content[0]

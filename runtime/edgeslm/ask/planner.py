@@ -32,8 +32,8 @@ class Plan:
     """A question as it was read, and how else it could be read.
 
     now_source: where the time came from that relative times count back from: "given", "clock", "log end", or ""
-    when the question has none. sure: whether the reading is as probable as the model's own measured threshold; None
-    where the model states none. others: further readings, likeliest first, only where it is not sure. unmatched:
+    when the question has none. sure: whether the reading is as probable as the model's own measured threshold and
+    searches for nothing that the log's sample lacks; None where the model states no threshold. others: further readings, likeliest first, only where it is not sure. unmatched:
     the words of the question that nothing in the log speaks of, only where it is not sure.
     """
 
@@ -61,7 +61,7 @@ def plan_question(
         loaded = time.perf_counter()
         first = read(*write_sql(model, candidates), candidates)
         least = sure_above(model)
-        sure = None if least is None else first.confidence >= least
+        sure = None if least is None else first.confidence >= least and not _guesses(first, candidates)
         others = other_readings(model, first, candidates) if sure is False else []
         name = model.name
     done = time.perf_counter()
@@ -81,6 +81,11 @@ def plan_question(
             "plan": (done - loaded) * 1e3,
         },
     )
+
+
+def _guesses(reading: Reading, candidates: Candidates) -> bool:
+    """Whether it searches lines for words of the question that nothing in the log's sample spoke of."""
+    return any(re.search(rf"LIKE {value.handle}\b", reading.handle_sql) for value in candidates.values if value.guess)
 
 
 def profile_logs(logs: "LogSet", question: str = "") -> Profile:
