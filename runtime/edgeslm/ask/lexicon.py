@@ -14,11 +14,11 @@ from edgeslm.ask.stemmer import stem as stem_of
 _CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _WORD = re.compile(r"[A-Za-z']+|\d+")
 _LONGEST_WORD = 64
-# "logged in from", "tried to log in": one word, though "logged in the last hour" and "lines of the log in total" are not.
+# "logged in from", "tried to log in" are one word; "logged in the last hour", "lines of the log in total" are not.
 _LOGIN = re.compile(
     r"(?:\b(?:logged|logs|logging|signed|signs|signing)|(?<!the )(?<!this )(?<!my )(?<!our )(?<!a )\b(?:log|sign))"
-    r"[ -](?P<way>in|on|out|off)(?=\s*(?:$|[^\w\s]|(?:from|as|with|using|via|by|to|successfully|and|or|but|most|per|more"
-    r"|less|at|after|before|since|during|today|yesterday|only|again|twice)\b))",
+    r"[ -](?P<way>in|on|out|off)(?=\s*(?:$|[^\w\s]|(?:from|as|with|using|via|by|to|successfully|and|or|but|most|per"
+    r"|more|less|at|after|before|since|during|today|yesterday|only|again|twice)\b))",
     re.I,
 )
 

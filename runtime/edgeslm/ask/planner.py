@@ -33,8 +33,9 @@ class Plan:
 
     now_source: where the time came from that relative times count back from: "given", "clock", "log end", or ""
     when the question has none. sure: whether the reading is as probable as the model's own measured threshold and
-    searches for nothing that the log's sample lacks; None where the model states no threshold. others: further readings, likeliest first, only where it is not sure. unmatched:
-    the words of the question that nothing in the log speaks of, only where it is not sure.
+    searches for nothing that the log's sample lacks; None where the model states no threshold. others: further
+    readings, likeliest first, only where it is not sure. unmatched: the words of the question that nothing in the log
+    speaks of, only where it is not sure.
     """
 
     reading: Reading
