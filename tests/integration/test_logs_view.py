@@ -200,6 +200,37 @@ def test_several_files_have_a_source_and_their_own_line_numbers(tmp_path: Path) 
         assert logs.counts().read == 3
 
 
+def test_many_files_are_read_in_few_scans_and_each_keeps_its_numbers(tmp_path: Path) -> None:
+    """Short and long files, without an end of line, with other ends of lines, of another month, of another format."""
+    wanted: list[tuple[str, int, str]] = []
+    for number in range(12):
+        count = 40_000 if number == 3 else 3 + number
+        messages = [f"message {n} of {number}" for n in range(count)]
+        stamp = "Feb" if number == 7 else "Jan"
+        end = "\r\n" if number == 5 else "\n"
+        lines = [f"{stamp} {number + 1:2} 00:00:{n % 60:02} h a: {text}" for n, text in enumerate(messages)]
+        if number == 9:
+            lines = [f"18/09/21 04:05:{n % 60:02} WARN x.Y: {text}" for n, text in enumerate(messages)]
+        (tmp_path / f"{number:02}.log").write_text(end.join(lines) + ("" if number % 2 else end), newline="")
+        wanted += [(f"{number:02}.log", at, text) for at, text in enumerate(messages, 1)]
+    with open_logs([tmp_path / f"{number:02}.log" for number in range(12)], year=2024) as logs:
+        assert logs.view_sql.count("read_csv(") == 7  # 0-4, 5, 6, 7, 8, 9, 10-11
+        assert logs.query("SELECT source, line_no, message FROM logs").rows == wanted
+        assert (logs.counts().read, logs.counts().unparsed) == (len(wanted), 0)
+        ends = logs.query("SELECT source, min(ts), max(line_no) FROM logs GROUP BY source ORDER BY source").rows
+        assert [(name, last) for name, _, last in ends][3:5] == [("03.log", 40_000), ("04.log", 7)]
+        assert logs.time_range() == (datetime(2018, 9, 21, 4, 5), datetime(2024, 2, 8, 0, 0, 9))
+
+
+def test_records_over_several_lines_end_with_their_file(tmp_path: Path) -> None:
+    for name in ("a.log", "b.log"):
+        (tmp_path / name).write_text("  a line before any record\n18/09/21 04:05:06 WARN x.Y: two\n  at z\n")
+    with open_logs([tmp_path / "a.log", tmp_path / "b.log"]) as logs:
+        assert logs.query("SELECT source, line_no, record FROM logs").rows == [
+            (name, at, record) for name in ("a.log", "b.log") for at, record in ((1, None), (2, 2), (3, 2))
+        ]
+
+
 def test_files_of_different_formats_share_one_view(tmp_path: Path) -> None:
     (tmp_path / "a.log").write_text("Jan  1 00:00:00 h a[7]: one\n")
     (tmp_path / "b.log").write_text("18/09/21 04:05:06 WARN x.Y: two\n")

@@ -19,7 +19,7 @@ from edgeslm.logs.sandbox import Result, locked_connection, run_select
 from edgeslm.logs.source import Source, open_source
 from edgeslm.logs.sqltext import ordered_levels, quote
 from edgeslm.logs.stamps import Clock
-from edgeslm.logs.view import Column, Expressions, Part, scan_sql, view_columns, view_sql
+from edgeslm.logs.view import Column, Expressions, Part, runs, scan_sql, view_columns, view_sql
 
 SAMPLE_RECORDS = 5000
 DETECT_LINES = 600
@@ -49,15 +49,20 @@ class LogSet:
         self._parts = parts
         self.format: Format = parts[0].format
         paths = [part.source.path for part in parts]
-        summaries = {f"summary_{i}": _summary_sql(part) for i, part in enumerate(parts)}
+        scans = runs(parts)
+        summaries = {f"summary_{i}": _summary_sql(scan) for i, scan in enumerate(scans)}
         self.connection = locked_connection(paths, summaries, memory_limit_mb=memory_limit_mb, threads=threads)
         try:
-            self._summaries = [self._summary(name) for name in summaries]
+            self._summaries = [
+                one for name, scan in zip(summaries, scans, strict=True) for one in self._read(name, scan)
+            ]
         except BaseException:
             self.connection.close()
             raise
         self._leading = [0] * len(parts)
         for i, (part, summary) in enumerate(zip(parts, self._summaries, strict=True)):
+            # Line numbers through several files are right only if DuckDB sees the lines that we count.
+            parts[i] = part = replace(part, alone=summary.rows != part.source.lines)
             if part.format.multiline and 0 < summary.heads < part.source.lines:
                 self._leading[i] = (_first_head(part, summary.heads) or 1) - 1
                 parts[i] = replace(part, continued=summary.heads < part.source.lines - self._leading[i])
@@ -131,30 +136,34 @@ class LogSet:
             found += [Line(name, n, texts[n]) for n in wanted if n in texts]
         return found
 
-    def _summary(self, name: str) -> "_Summary":
-        row = run_select(self.connection, f"SELECT * FROM {name}", timeout_s=600).rows[0]
-        return _Summary(*row)
+    def _read(self, name: str, scan: list[Part]) -> list["_Summary"]:
+        """The summaries of the files that are read together, in their order."""
+        rows = run_select(self.connection, f"SELECT * FROM {name}", timeout_s=600).rows
+        by_path = {path: _Summary(*rest) for path, *rest in rows}
+        return [by_path.get(str(part.source.path), _Summary(0, 0, None, None)) for part in scan]
 
 
 @dataclass(frozen=True)
 class _Summary:
+    rows: int
     heads: int
     start: datetime | None
     end: datetime | None
 
 
-def _summary_sql(part: Part) -> str:
-    """Records, earliest and latest time of one file, in one scan with one regular expression a line."""
-    expressions = Expressions(part)
-    if expressions.has_ts and part.format.kind == "regex":
-        inner = f"SELECT {expressions.ts_text()} AS text FROM {scan_sql(part.source)}"
-        ts = expressions.ts("text")
-        inner = f"SELECT text <> '' AS head, {ts} AS ts FROM ({inner})"
-        return f"SELECT count(*) FILTER (WHERE head), min(ts), max(ts) FROM ({inner})"
-    is_head = f"regexp_matches(line, {quote(part.format.head_pattern)})"
-    ts = expressions.ts() if expressions.has_ts else "NULL::TIMESTAMP"
-    inner = f"SELECT {is_head} AS head, {ts} AS ts FROM {scan_sql(part.source)}"
-    return f"SELECT count(*) FILTER (WHERE head), min(ts), max(ts) FROM ({inner})"
+def _summary_sql(scan: list[Part]) -> str:
+    """A row for each file of a scan: path, lines, records, earliest and latest time; one regular expression a line."""
+    expressions = Expressions(scan[0])
+    source = scan_sql([part.source for part in scan])
+    path = "filename" if len(scan) > 1 else f"{quote(str(scan[0].source.path))} AS filename"
+    if expressions.has_ts and scan[0].format.kind == "regex":
+        inner = f"SELECT {path}, {expressions.ts_text()} AS text FROM {source}"
+        inner = f"SELECT filename, text <> '' AS head, {expressions.ts('text')} AS ts FROM ({inner})"
+    else:
+        is_head = f"regexp_matches(line, {quote(scan[0].format.head_pattern)})"
+        ts = expressions.ts() if expressions.has_ts else "NULL::TIMESTAMP"
+        inner = f"SELECT {path}, {is_head} AS head, {ts} AS ts FROM {source}"
+    return f"SELECT filename, count(*), count(*) FILTER (WHERE head), min(ts), max(ts) FROM ({inner}) GROUP BY filename"
 
 
 def _first_head(part: Part, heads: int) -> int | None:

@@ -4,6 +4,7 @@ for is never computed.
 Refuses to run anything. Invariant: for every line the view's columns equal what `Format.record` gives in Python.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgeslm.logs import pattern as cuts
@@ -30,23 +31,49 @@ class Column:
 
 @dataclass(frozen=True)
 class Part:
-    """One file of the view: its source, how it is read, and whether records go on over several lines."""
+    """One file of the view: its source, how it is read, and whether records go on over several lines.
+
+    alone: it must be scanned by itself, because its lines are not numbered as those of other files.
+    """
 
     source: Source
     format: Format
     clock: Clock
     continued: bool = False
+    alone: bool = False
 
 
-def scan_sql(source: Source) -> str:
-    """The table function that gives the file's lines in order: one VARCHAR column `line`, nothing quoted or skipped."""
-    newline = r"\r\n" if source.crlf else r"\n"
+def runs(parts: Sequence[Part]) -> list[list[Part]]:
+    """The files in order, neighbours that one scan can read together: a scan costs as much as thousands of lines."""
+    found: list[list[Part]] = []
+    for part in parts:
+        last = found[-1][-1] if found else None
+        together = (
+            last is not None
+            and not (part.continued or part.alone or last.continued or last.alone)
+            and (part.format, part.clock, part.source.crlf) == (last.format, last.clock, last.source.crlf)
+            and part.source.path not in {one.source.path for one in found[-1]}
+        )
+        if together:
+            found[-1].append(part)
+        else:
+            found.append([part])
+    return found
+
+
+def scan_sql(sources: Sequence[Source]) -> str:
+    """The table function that gives the files' lines in order: a VARCHAR column `line`, nothing quoted or skipped.
+
+    Several files, which must agree in their line ends, also give the column `filename`.
+    """
+    newline = r"\r\n" if sources[0].crlf else r"\n"
     options = (
         f"columns = {{'line': 'VARCHAR'}}, delim = {quote(SEPARATOR.decode())}, quote = '', escape = '', comment = '', "
         "header = false, auto_detect = false, strict_mode = false, force_not_null = ['line'], compression = 'none', "
         f"new_line = '{newline}', max_line_size = {MAX_LINE + 4096}, buffer_size = {BUFFER}"
     )
-    return f"read_csv({quote(str(source.path))}, {options})"
+    paths = ", ".join(quote(str(source.path)) for source in sources)
+    return f"read_csv([{paths}], {options}, filename = true)" if len(sources) > 1 else f"read_csv({paths}, {options})"
 
 
 def view_columns(parts: list[Part]) -> list[Column]:
@@ -70,33 +97,49 @@ def _entity_kind(kind: str) -> Kind:
 def view_sql(parts: list[Part]) -> str:
     """The SELECT behind the view `logs`."""
     columns = view_columns(parts)
-    return "\nUNION ALL\n".join(_part_sql(part, columns) for part in parts)
+    return "\nUNION ALL\n".join(_run_sql(run, columns) for run in runs(parts))
 
 
-def _part_sql(part: Part, columns: list[Column]) -> str:
-    expressions = Expressions(part)
+def _run_sql(run: list[Part], columns: list[Column]) -> str:
+    expressions = Expressions(run[0], file_name=len(run) > 1)
     listed = ",\n  ".join(f"{expressions.column(c)} AS {identifier(c.name)}" for c in columns)
     # The message is a column of an inner query: DuckDB does not share a part of a CASE or a coalesce between columns.
-    message = f"(SELECT *, {expressions.message()} AS message FROM {_numbered_sql(part)})"
+    message = f"(SELECT *, {expressions.message()} AS message FROM {_numbered_sql(run)})"
     return f"SELECT\n  {listed}\nFROM {message}"
 
 
-def _numbered_sql(part: Part) -> str:
-    scan = scan_sql(part.source)
-    if not part.continued:
+def _numbered_sql(run: list[Part]) -> str:
+    scan = scan_sql([part.source for part in run])
+    if len(run) > 1:
+        return f"(SELECT number - before AS line_no, line, file_name FROM {_counted_sql(run, scan)})"
+    if not run[0].continued:
         return f"(SELECT row_number() OVER () AS line_no, line FROM {scan})"
-    is_head = f"regexp_matches(line, {quote(part.format.head_pattern)})"
+    is_head = f"regexp_matches(line, {quote(run[0].format.head_pattern)})"
     frame = "OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
     head = f"last_value(CASE WHEN {is_head} THEN line END IGNORE NULLS) {frame} AS head"
     record = f"last_value(CASE WHEN {is_head} THEN line_no END IGNORE NULLS) {frame} AS record"
     return f"(SELECT *, {record} FROM (SELECT row_number() OVER () AS line_no, line, {head} FROM {scan}))"
 
 
-class Expressions:
-    """The SQL expression of each column of one file, over its `line` (and `head`, where records are continued)."""
+def _counted_sql(run: list[Part], scan: str) -> str:
+    """Lines numbered through all files, each with the name of its file and the number of lines before that."""
+    rows, before = [], 0
+    for part in run:
+        rows.append(f"({quote(str(part.source.path))}, {before}, {quote(part.source.name)})")
+        before += part.source.lines
+    files = f"(VALUES {', '.join(rows)}) AS files(filename, before, file_name)"
+    return f"(SELECT row_number() OVER () AS number, line, filename FROM {scan}) JOIN {files} USING (filename)"
 
-    def __init__(self, part: Part) -> None:
+
+class Expressions:
+    """The SQL expression of each column of one file, over its `line` (and `head`, where records are continued).
+
+    file_name: the name of the file is a column, because several files are read like this one.
+    """
+
+    def __init__(self, part: Part, *, file_name: bool = False) -> None:
         self.part = part
+        self.file_name = file_name
         self.format = part.format
         self.head = "head" if part.continued else "line"
 
@@ -106,7 +149,7 @@ class Expressions:
         if name in ("line_no", "line", "message", "record") and (name != "record" or self.part.continued):
             return name
         if name == "source":
-            return quote(self.part.source.name)
+            return "file_name" if self.file_name else quote(self.part.source.name)
         if name == "ts" and self.has_ts:
             return self.ts()
         if name in ("level", "level_text"):
