@@ -47,6 +47,7 @@ _NEGATIVE = set(
 )
 _JOINING = set("of the a to in out for on".split())
 _NO_LABEL = set("for to from in on of at is the with by a and".split())
+_PARTICLES = set("away back down off over up".split())  # of "turned down", "held back"
 _LEAST_COVERAGE = 0.35  # share of the question's weight below which the best shape says nothing about its words
 _ENOUGH_COVERAGE = 0.6
 
@@ -245,7 +246,7 @@ def _unlinked_phrase(text: str, matched: set[str], coverage: float) -> tuple[int
     ]
 
     def is_open(word: str) -> bool:
-        if word in LEVEL_WORDS and matched:  # "break-in warnings" are break-ins
+        if matched and (word in LEVEL_WORDS or word in _PARTICLES):  # "break-in warnings" are break-ins
             return False
         return not matched.issuperset(content_words(word) or [word]) and _says_something(word)
 
