@@ -41,7 +41,7 @@ def locate_words(text: str) -> list[tuple[str, int, int]]:
         else:
             parts = _CAMEL.finditer(whole)
             words.extend((part.group().lower(), base + part.start(), base + part.end()) for part in parts)
-    for found in _LOGIN.finditer(text):
+    for found in _LOGIN.finditer(text) if "log" in (lower := text.lower()) or "sign" in lower else ():
         after = sum(start < found.end() for _, start, _ in words)
         words.insert(after, ("login" if found["way"].lower() in ("in", "on") else "logout", found.start(), found.end()))
     return [word for word in words if word[0]]

@@ -260,12 +260,12 @@ def _variations(template: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...
     """Each word of a template, the template with that word masked, and where the word stands first."""
     if len(template) <= 3:
         return
-    for word, times in Counter(token for token in template if token[0].isalpha()).items():
-        at = template.index(word)
-        if times == 1:
-            yield word, (*template[:at], "\0word", *template[at + 1 :]), at
-        else:
-            yield word, tuple("\0word" if token == word else token for token in template), at
+    places = {token: at for at, token in reversed(list(enumerate(template))) if token[0].isalpha()}
+    for word, at in places.items():
+        rest = template[at + 1 :]
+        if word in rest:
+            rest = tuple("\0word" if token == word else token for token in rest)
+        yield word, (*template[:at], "\0word", *rest), at
 
 
 def _least_distinct(template: tuple[str, ...], at: int) -> int:
