@@ -6,6 +6,7 @@ The data stands in lexicon.toml. Knows nothing of logs, shapes or SQL; never dec
 import re
 import tomllib
 from functools import cache, lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -117,13 +118,24 @@ def synonyms(stem: str) -> frozenset[str]:
 def content_words(text: str) -> list[str]:
     """The words of a question that may name something in a log, in order, without the words that say what to do.
 
-    Who "logged in" was let in, unless the question speaks of failing.
+    Who "logged in" was let in, unless the question speaks of failing; "most active" asks for an order only.
     """
-    words = [word for word in split_words(text) if word not in stop_words() and (len(word) > 1 or word.isdigit())]
+    told = split_words(text)
+    ordered = [before in ("most", "least") and word in _ranked() for before, word in pairwise(["", *told])]
+    words = [
+        word
+        for word, is_order in zip(told, ordered, strict=True)
+        if not is_order and word not in stop_words() and (len(word) > 1 or word.isdigit())
+    ]
     if "login" in words and any(found["way"].lower() in ("in", "on") for found in _LOGIN.finditer(text)):
-        said = {stem for word in split_words(text) for stem in stems(word)}
+        said = {stem for word in told for stem in stems(word)}
         words += [] if said & _failing() else ["accepted"]
     return words
+
+
+@cache
+def _ranked() -> frozenset[str]:
+    return frozenset(str(_data()["ranked"]).split())
 
 
 @cache
