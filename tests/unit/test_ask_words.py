@@ -76,6 +76,8 @@ def test_the_nearest_words_are_those_that_rapidfuzz_finds(least: float) -> None:
         ("who logged in from the gateway", ["gateway", "login", "accepted"]),
         ("when did root log out?", ["root", "logout"]),
         ("failed logins", ["failed", "logins"]),
+        ("how many GET requests", ["get", "requests"]),
+        ("HOW MANY GET REQUESTS", ["requests"]),
         ("the most active process", ["process"]),
         ("how many active sessions", ["active", "sessions"]),
         ("what was logged in the last hour", []),

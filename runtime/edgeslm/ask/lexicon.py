@@ -14,6 +14,7 @@ from edgeslm.ask.stemmer import stem as stem_of
 
 _CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _WORD = re.compile(r"[A-Za-z']+|\d+")
+_CAPITALS = re.compile(r"\b[A-Z]{3,}\b")
 _LONGEST_WORD = 64
 # "logged in from", "tried to log in" are one word; "logged in the last hour", "lines of the log in total" are not.
 _LOGIN = re.compile(
@@ -118,14 +119,16 @@ def synonyms(stem: str) -> frozenset[str]:
 def content_words(text: str) -> list[str]:
     """The words of a question that may name something in a log, in order, without the words that say what to do.
 
-    Who "logged in" was let in, unless the question speaks of failing; "most active" asks for an order only.
+    Who "logged in" was let in, unless the question speaks of failing; "most active" asks for an order only; what is
+    written in capitals is a name (GET), whatever the word means otherwise.
     """
     told = split_words(text)
     ordered = [before in ("most", "least") and word in _ranked() for before, word in pairwise(["", *told])]
+    names = {found.lower() for found in _CAPITALS.findall(text)} if text != text.upper() else set()
     words = [
         word
         for word, is_order in zip(told, ordered, strict=True)
-        if not is_order and word not in stop_words() and (len(word) > 1 or word.isdigit())
+        if not is_order and (word in names or word not in stop_words()) and (len(word) > 1 or word.isdigit())
     ]
     if "login" in words and any(found["way"].lower() in ("in", "on") for found in _LOGIN.finditer(text)):
         said = {stem for word in told for stem in stems(word)}
