@@ -17,7 +17,7 @@ from torch import Tensor
 
 from edgeslm.errors import InputError
 from edgeslm_convert.checkpoint import load_model, save_model
-from edgeslm_convert.data.batches import Tokenizer, batches, packed, tokenize
+from edgeslm_convert.data.batches import Tokenized, Tokenizer, batches, packed, tokenize
 from edgeslm_convert.recover import distill, distill_encoder, early_exit, finetune
 from edgeslm_convert.recover.distill import Kept
 from edgeslm_convert.recover.loop import Batch
@@ -118,24 +118,37 @@ def _kept(work: Work) -> Kept:
 def _batches(work: Work) -> Any:
     """An epoch's number to its batches of ids and labels: texts in rows without padding, pairs a row each."""
     wanted, size = work.wanted(_TRAINING), work.settings.batch
-    records = work.records(_TRAINING)
-    pairs = any(record.prompt for record in records)
-    tokenizer = Tokenizer.of(work.checkpoint)
-    data = tokenize(records, tokenizer, longest=wanted.sequence if pairs else None, tokens=wanted.tokens)
+    data, padding = _tokenized(work, _TRAINING)
 
     def epoch(number: int) -> Iterator[Batch]:
         seed = work.settings.seed * _EPOCHS + number
-        if pairs:
-            return batches(data, tokens=size * wanted.sequence, seed=seed, padding=tokenizer.end or 0)
+        if padding is not None:
+            return batches(data, tokens=size * wanted.sequence, seed=seed, padding=padding)
         return packed(data, tokens=size * wanted.sequence, length=wanted.sequence, seed=seed)
 
     return epoch
 
 
+def _tokenized(work: Work, section: str) -> tuple[Tokenized, int | None]:
+    """A section's texts as ids, and the token to fill rows up with where they are pairs; None where they are texts."""
+    wanted, records = work.wanted(section), work.records(section)
+    pairs = any(record.prompt for record in records)
+    tokenizer = Tokenizer.of(work.checkpoint)
+    data = tokenize(records, tokenizer, longest=wanted.sequence if pairs else None, tokens=wanted.tokens)
+    return data, (tokenizer.end or 0) if pairs else None
+
+
 def _held_out(work: Work) -> list[Batch]:
-    if not work.records(_EVALUATION):
+    """The texts to measure on. Of pairs the answers count alone, as in training: nobody teaches a model its prompts."""
+    records = work.records(_EVALUATION)
+    if not records:
         return []
-    sequences, size = work.sequences(_EVALUATION), work.settings.batch
+    size = work.settings.batch
+    if any(record.prompt for record in records):
+        data, padding = _tokenized(work, _EVALUATION)
+        row = work.wanted(_EVALUATION).sequence
+        return list(batches(data, tokens=size * row, seed=work.settings.seed, padding=padding or 0))
+    sequences = work.sequences(_EVALUATION)
     return [_padded(sequences[start : start + size]) for start in range(0, len(sequences), size)]
 
 
