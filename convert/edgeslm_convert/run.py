@@ -19,6 +19,7 @@ from edgeslm.errors import InputError, ModelError
 from edgeslm_convert import manifest, step_kinds
 from edgeslm_convert.checkpoint import load_model
 from edgeslm_convert.data.records import Record
+from edgeslm_convert.from_gguf import METADATA
 from edgeslm_convert.gguf import check_checkpoint, to_gguf
 from edgeslm_convert.place import into_place
 from edgeslm_convert.plan import Plan
@@ -143,7 +144,12 @@ class _Conversion:
         output = self.recipe.output
         whole = self.workshop.result(
             f"{variant.name}.f16",
-            {"before": before, "name": self.recipe.name, "pre_tokenizer": self.recipe.source.pre_tokenizer},
+            {
+                "before": before,
+                "name": self.recipe.name,
+                "finetune": self._finetune(),
+                "pre_tokenizer": self.recipe.source.pre_tokenizer,
+            },
             lambda beside, scratch: self._convert(folder, beside / "model.gguf", variant, kept),
             announce=self._announcer(f"{variant.name}: GGUF, f16"),
         )
@@ -160,7 +166,8 @@ class _Conversion:
 
     def _convert(self, folder: Path, path: Path, variant: Variant, kept: Mapping[str, Any]) -> dict[str, Any]:
         # By default the converter names the model after its folder.
-        names = {"name": f"{self.recipe.name}-{variant.name}", "basename": None, "finetune": None, "version": None}
+        own = {"name": f"{self.recipe.name}-{variant.name}", "finetune": self._finetune()}
+        names = {**own, "basename": None, "version": None}
         metadata = path.with_name("metadata.json")
         metadata.write_text(json.dumps({f"general.{key}": value for key, value in names.items()}))
         to_gguf(folder, path, metadata=metadata, pre_tokenizer=self.recipe.source.pre_tokenizer, title=variant.name)
@@ -171,6 +178,11 @@ class _Conversion:
                 finish(converted, path, kept)
                 converted.unlink()
         return {"sha256": manifest.file_hash(path), "bytes": path.stat().st_size}
+
+    def _finetune(self) -> str | None:
+        """What the source was tuned for, where `from-gguf` wrote it down: the runtime asks the planner by that name."""
+        path = self.source / METADATA
+        return json.loads(path.read_text(encoding="utf-8")).get("general.finetune") if path.is_file() else None
 
     def _importance(self, variant: Variant, whole: Result, folder: Path) -> Result:
         from edgeslm_convert.quantize.collect import collect

@@ -21,7 +21,9 @@ pytest.importorskip("transformers", reason="the conversion room needs the extra 
 
 from edgeslm.engine.gguf_file import check_header
 from edgeslm.errors import ModelError
+from edgeslm_convert.from_gguf import METADATA
 from edgeslm_convert.gguf import converter_script
+from edgeslm_convert.share.gguf_copy import Source
 from tiny_checkpoints import write_checkpoint
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="processes are forked and killed as on POSIX")
@@ -111,6 +113,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(error.reason)
     folder = tmp_path_factory.mktemp("recipe")
     write_checkpoint("llama", folder / "hf", max_position_embeddings=128)
+    (folder / "hf" / METADATA).write_text(json.dumps({"general.name": "before", "general.finetune": "prompt-x"}))
     draws = random.Random(0)
     for name in ("calibration", "evaluation"):
         (folder / f"{name}.txt").write_text("\n".join(" ".join(draws.choices(WORDS, k=9)) for _ in range(200)))
@@ -147,6 +150,8 @@ def test_a_run_gives_the_files_of_its_manifest_and_they_load(whole: tuple[Path, 
     assert sorted(files) == ["pruned.f16.gguf", "pruned.q8_0.gguf"] == sorted(p.name for p in out.glob("*.gguf"))
     for name, line in files.items():
         check_header(out / name)
+        told = Source(out / name)
+        assert (told.value("general.name"), told.value("general.finetune")) == ("tiny-pruned", "prompt-x")
         assert line["bytes"] == (out / name).stat().st_size
         assert line["sha256"] == hashlib.sha256((out / name).read_bytes()).hexdigest()
         assert line["measured"]["agreement"]["top1"] >= 0.5
