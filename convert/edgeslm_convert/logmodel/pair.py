@@ -14,6 +14,7 @@ from datetime import timedelta
 import duckdb
 
 from edgeslm.ask.expand import expand
+from edgeslm.ask.grammar import may_be_text
 from edgeslm.ask.link import Candidates, ShapeHandle, link
 from edgeslm.ask.profile import ColumnInfo, Profile, build_profile
 from edgeslm.ask.prompt import compact_prompt
@@ -229,7 +230,7 @@ class _Writer:
     def _text(self, text: str, *, negated: bool) -> str:
         for handle in self.candidates.values:
             if handle.text.casefold() == text.casefold():
-                if "level" in handle.columns or (handle.guess and negated):
+                if not may_be_text(handle) and (negated or not handle.guess):
                     raise Dropped("text that the grammar does not offer")
                 return handle.handle
         raise Dropped("text not offered")

@@ -8,6 +8,7 @@ from edgeslm.ask.candidates import Candidates, ValueHandle
 
 BUCKETS = ("second", "minute", "hour", "day", "week", "month")
 MOST_CONDITIONS = 5  # joined by AND, and in one pair of brackets by OR: a model that is lost repeats them without end
+_LONG_NUMBER = 4  # digits; a number of so many may be looked for as text
 AGGREGATES = ("avg", "max", "min", "sum", "median")
 
 
@@ -77,12 +78,13 @@ def _column_forms(name: str, numeric: list[str], held: str) -> str:
     return f'"{name}" ({" | ".join(forms)})'
 
 
-def _may_be_text(value: ValueHandle) -> bool:
-    """Whether lines may be searched for it: no level, no guess, and no number that a column or slot can be equal to.
+def may_be_text(value: ValueHandle) -> bool:
+    """Whether lines may be searched for it: no level, no guess, no short number that a column or slot can be equal to.
 
-    A number's digits stand in many lines by chance: in times, sizes and ids.
+    A short number's digits stand in many lines by chance: in times, sizes and ids.
     """
-    return "level" not in value.columns and not value.guess and not (value.columns and value.text.isdigit())
+    short = value.text.isdigit() and len(value.text) < _LONG_NUMBER
+    return "level" not in value.columns and not value.guess and not (value.columns and short)
 
 
 def _either(words: tuple[str, ...] | list[str]) -> str:
@@ -97,7 +99,7 @@ def _conditions(candidates: Candidates, numeric: list[str]) -> str:
         for column in value.columns:
             operators = ("=", "<>", ">=") if column == "level" else ("=", "<>")
             simple.append(f'"{column} " ({_either(operators)}) " {value.handle}"')
-    texts = [value.handle for value in candidates.values if _may_be_text(value)]
+    texts = [value.handle for value in candidates.values if may_be_text(value)]
     if texts:
         simple.append(f'"line " ("NOT ")? "LIKE " ({_either(texts)})')
     simple += [f'"line LIKE {value.handle}"' for value in candidates.values if value.guess]
