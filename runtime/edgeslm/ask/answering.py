@@ -5,15 +5,18 @@ Refuses to plan and to print: `ask.planner` plans, `ask.cli` asks the person and
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from edgeslm.answer.answer import Answer, Query
 from edgeslm.answer.values import found_none
-from edgeslm.ask.planner import Plan
 from edgeslm.ask.readings import MOST_READINGS, Reading, second_round
 from edgeslm.errors import QueryError
 
+if TYPE_CHECKING:
+    from edgeslm.ask.planner import Plan
 
-def answer_plan(plan: Plan, find: Callable[[Query, float], Answer], *, time_limit_s: float) -> Answer:
+
+def answer_plan(plan: "Plan", find: Callable[[Query, float], Answer], *, time_limit_s: float) -> Answer:
     """The answer of the likeliest reading that finds something; that of the first reading where none does.
 
     find runs one query within the seconds it is given. Only the first reading's query may fail (QueryError): another
@@ -36,7 +39,7 @@ def answer_plan(plan: Plan, find: Callable[[Query, float], Answer], *, time_limi
     return first
 
 
-def to_query(plan: Plan, reading: Reading, *, chosen: bool = False) -> Query:
+def to_query(plan: "Plan", reading: Reading, *, chosen: bool = False) -> Query:
     """The query of one of a plan's readings. chosen: by a person, so that there is no doubt left to speak of."""
     unused = [one for one in (plan.reading, *plan.others) if one is not reading][: MOST_READINGS - 1]
     return Query(
