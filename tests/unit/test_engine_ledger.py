@@ -75,3 +75,23 @@ def test_the_whole_run_stays_within_the_bound(cost: float, chance: float) -> Non
             ledger.plain_step(10.0 * after)
             spent, written = spent + after, written + 1
     assert spent <= (written + ALLOWANCE + 0.2) / (1 - SHARE)
+
+
+def test_looking_for_something_to_try_is_charged_too() -> None:
+    ledger = Ledger()
+    ledger.plain_step(25.0, overhead=3.0)  # nothing is known yet: charged as soon as it is
+    ledger.plain_step(10.0)
+    assert ledger.net == 0.0
+    ledger.plain_step(10.0, overhead=1.0)
+    assert ledger.net == pytest.approx(0.4)
+    assert ledger.plain == pytest.approx(10.0)
+
+
+@pytest.mark.parametrize("overhead", [0.02, 0.1, 0.5])
+def test_looks_without_a_find_stay_within_the_bound(overhead: float) -> None:
+    ledger, spent = Ledger(), 0.0
+    for _ in range(400):
+        looks = not ledger.plain or ledger.affords(overhead)
+        ledger.plain_step(10.0, overhead=10.0 * overhead * looks)
+        spent += 1 + overhead * looks
+    assert spent <= (400 + ALLOWANCE + 2 * overhead) / (1 - SHARE)

@@ -48,6 +48,8 @@ _UNIT_WORDS = {
     "minute": ["minute", "minute", "min"], "hour": ["hour", "hour", "hr", "hour"], "day": ["day", "day", "date"],
 }  # fmt: skip
 _UNITLY = {"minute": "per-minute", "hour": "hourly", "day": "daily"}
+# Nouns of the log's lines: "lines from sshd" alone asks to see them as much as for their number.
+_LINE_NOUNS = frozenset("line lines entry entries message messages record records row rows".split())
 _LIMITS = [2, 3, 3, 3, 4, 5, 5, 5, 6, 7, 8, 10, 10, 15, 20]
 _TEXT_WORDS = (
     "mention",
@@ -99,6 +101,12 @@ class _Draft:
     @property
     def absent(self) -> bool:
         return any(cond[0] == "ABSENT" for cond in self.conds)
+
+
+def _reads_as_lines(subject: Subject, wording: str) -> bool:
+    """Whether a bare noun phrase that is meant to be counted might as well ask to show the lines it names."""
+    says_nothing = not PLACE.sub("", wording).replace("please", "").strip()
+    return says_nothing and bool(subject.conds) and subject.many.removeprefix("log ").split()[0] in _LINE_NOUNS
 
 
 @cache
@@ -335,6 +343,8 @@ class Asker(Phrases):
             if (draft.time and "T" not in places) or (draft.filter and "F" not in places):
                 continue
             if needs_subject and not places & {"E", "E1", "did", "happened", "thing", "things"}:
+                continue
+            if intent == "count" and _reads_as_lines(draft.subject, wording):
                 continue
             fits.append(wording)
         return self.rng.choice(fits)

@@ -8,7 +8,7 @@ more than SHARE of it and ALLOWANCE of one token. It refuses to know what is tri
 from __future__ import annotations
 
 ALLOWANCE = 0.5  # plain tokens that may be lost before anything was written
-SHARE = 0.015  # of the time of the run so far
+SHARE = 0.01  # of the time of the run so far
 _MOST_CREDIT = 8.0  # plain tokens; what was gained long ago is no reason to lose it now
 _KNOWN_AFTER = 2  # plain steps in a row, until the time of one is believed
 _FORGET = 0.1  # how much one step moves the time that is believed
@@ -22,15 +22,23 @@ class Ledger:
         self.net = 0.0  # plain tokens lost; negative: gained
         self._written = 0.0  # in plain tokens of time
         self._in_a_row = 0
+        self._unpaid = 0.0  # time spent on looking, while a plain step's is unknown
 
     @property
     def is_known(self) -> bool:
         """Whether the time of a plain step is known."""
         return self._in_a_row >= _KNOWN_AFTER or (self.plain > 0 and self._written > _KNOWN_AFTER)
 
-    def plain_step(self, elapsed: float) -> None:
-        """A step without anything tried. The first after a trial may pay for it: a graph is built anew."""
+    def plain_step(self, elapsed: float, overhead: float = 0.0) -> None:
+        """A step without anything tried. The first after a trial may pay for it: a graph is built anew.
+
+        overhead: time on top of it for looking whether anything might be tried; plain decoding does not spend it.
+        """
         self._in_a_row += 1
+        self._unpaid += overhead
+        if self.plain:
+            self.net += self._unpaid / self.plain
+            self._unpaid = 0.0
         if self._in_a_row == 1:
             if self.plain:
                 self.net += min(2.0, max(0.0, elapsed / self.plain - 1))

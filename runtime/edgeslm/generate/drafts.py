@@ -10,8 +10,9 @@ from typing import Protocol
 from edgeslm.engine.costs import Costs
 from edgeslm.generate.decoder import Decoder
 
-_SIZES = (8, 4, 2)  # tokens that must repeat before what followed them is drafted; the longest is looked for first
-_MOST_MATCHED = 32
+_MOST_MATCHED = 32  # tokens; whether more than that agree is not looked at
+_LONG = 8  # tokens that agree, from which on no better place is looked for
+_MOST_PLACES = 8  # of a pair of tokens, the latest ones; the one with the longest match is followed
 
 
 class Drafter(Protocol):
@@ -44,7 +45,8 @@ class LookupDrafter:
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
         self._text: list[int] = []
-        self._places: dict[tuple[int, ...], int] = {}  # n-gram -> where the token after it stands, the last time
+        self._places: dict[tuple[int, int], int] = {}  # pair of tokens -> where the token after it stands, the last time
+        self._earlier: list[int] = []  # for each place, the last one before it after the same pair; 0 for none
         self._place: int | None = None  # of the token to be drafted next
         self._matched = 0  # tokens before that place that equal the text's last ones
 
@@ -53,7 +55,7 @@ class LookupDrafter:
         for token in self._decoder.tokens[len(self._text) :]:
             self._append(token)
         self._append(pending)
-        if self._place is None or self._matched < _SIZES[0]:
+        if self._place is None or self._matched < _LONG:
             self._look_up()
         return None if self._place is None else self._matched.bit_length() - 1
 
@@ -69,32 +71,37 @@ class LookupDrafter:
         """Nothing to learn."""
 
     def _append(self, token: int) -> None:
-        """Go on by a token; n-grams are known once something follows them. The text only ever grows."""
-        text = self._text
+        """Go on by a token; a pair is known once something follows it. The text only ever grows."""
+        text, end = self._text, len(self._text)
         if self._place is not None:
             if text[self._place] == token:
                 self._place += 1
                 self._matched = min(_MOST_MATCHED, self._matched + 1)
             else:
                 self._place = None
-        end = len(text)
-        for size in _SIZES:
-            if size <= end:
-                self._places[tuple(text[end - size :])] = end
+        if end > 1:
+            pair = (text[-2], text[-1])
+            self._earlier.append(self._places.get(pair, 0))
+            self._places[pair] = end
+        else:
+            self._earlier.append(0)
         text.append(token)
 
     def _look_up(self) -> None:
+        """Take the latest place with the longest match, where that is longer than the match that is followed."""
         text, end = self._text, len(self._text)
-        for size in _SIZES:
-            if self._place is not None and size <= self._matched:
+        place = self._places.get((text[-2], text[-1]), 0) if end > 1 else 0
+        longest = 1 if self._place is None else self._matched
+        for _ in range(_MOST_PLACES):
+            if not place:
                 return
-            place = self._places.get(tuple(text[-size:])) if size <= end else None
-            if place is not None:
-                matched = size
-                while matched < min(place, _MOST_MATCHED) and text[place - matched - 1] == text[end - matched - 1]:
-                    matched += 1
+            matched = 2
+            while matched < min(place, _MOST_MATCHED) and text[place - matched - 1] == text[end - matched - 1]:
+                matched += 1
+            if matched > longest:
                 self._place, self._matched = place, matched
-                return
+                longest = matched
+            place = self._earlier[place]
 
 
 class SelfDrafter:

@@ -90,6 +90,7 @@ class Speculative:
         self._ledger = ledger or Ledger()
         self._plain = Plain(decoder)
         self._acceptance: defaultdict[int, Acceptance] = defaultdict(Acceptance)  # by the drafter's evidence
+        self._overhead = 0.0  # time that looking for a guess took the last time
         self._rest = 0
         self._next_rest = _FIRST_REST
         self.tally = Tally()
@@ -99,11 +100,12 @@ class Speculative:
         self.tally.steps += 1
         started = self._clock()
         most = min(most, self._decoder.room) - 1
-        if self._rest > 0 or most < 1 or not (self._free_trials or self._ledger.affords(self._drafter.cost())):
+        if self._rest > 0 or most < 1 or not self._affords_a_look():
             self._rest -= self._rest > 0
             return self._plain_step(pending, started)
         evidence = self._drafter.evidence(pending)
         if evidence is None:
+            self._note_overhead(self._clock() - started)
             return self._plain_step(pending, started)
         wanted = best_length(self._costs, self._acceptance[evidence].rate, self._drafter.cost())
         length = self._affordable(min(wanted, most))
@@ -111,9 +113,19 @@ class Speculative:
             return self._verify(pending, evidence, length, started)
         return self._guess(pending, evidence, started, pays=wanted > 0)
 
+    def _affords_a_look(self) -> bool:
+        if self._free_trials:  # before a plain step's time is known, nothing is known to be too dear
+            return not self._ledger.plain or self._ledger.affords(self._overhead / self._ledger.plain)
+        return self._ledger.affords(self._drafter.cost())
+
+    def _note_overhead(self, elapsed: float) -> None:
+        if self._ledger.plain:  # the first look reads the whole prompt, the next ones a token
+            self._overhead = elapsed
+
     def _plain_step(self, pending: int, started: float) -> list[int]:
+        looked = self._clock()
         tokens = self._plain.step(pending, 1)
-        self._ledger.plain_step(self._clock() - started)
+        self._ledger.plain_step(self._clock() - looked, looked - started)
         return tokens
 
     def _affordable(self, length: int) -> int:
@@ -134,7 +146,8 @@ class Speculative:
             self._learn_draft(drafted - started, 1)
             self._ledger.trial(self._clock() - started, 1, 1 + self._drafter.cost())
         else:
-            self._ledger.plain_step(self._clock() - started)
+            self._note_overhead(drafted - started)
+            self._ledger.plain_step(self._clock() - drafted, drafted - started)
         if not pays:
             self._switch_off(self._acceptance[evidence])
         elif self._acceptance[evidence].seen >= _TRIALS:
