@@ -45,7 +45,9 @@ class LookupDrafter:
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
         self._text: list[int] = []
-        self._places: dict[tuple[int, int], int] = {}  # pair of tokens -> where the token after it stands, the last time
+        self._places: dict[
+            tuple[int, int], int
+        ] = {}  # pair of tokens -> where the token after it stands, the last time
         self._earlier: list[int] = []  # for each place, the last one before it after the same pair; 0 for none
         self._place: int | None = None  # of the token to be drafted next
         self._matched = 0  # tokens before that place that equal the text's last ones
