@@ -95,3 +95,18 @@ def test_looks_without_a_find_stay_within_the_bound(overhead: float) -> None:
         ledger.plain_step(10.0, overhead=10.0 * overhead * looks)
         spent += 1 + overhead * looks
     assert spent <= (400 + ALLOWANCE + 2 * overhead) / (1 - SHARE)
+
+
+def test_after_the_wait_it_foresaw_a_risk_is_affordable() -> None:
+    ledger = steady()
+    ledger.trial(14.0, 1)
+    ledger.plain_step(10.0)
+    steps = ledger.wait(0.4)
+    assert 0 < steps < 64
+    for _ in range(steps - 1):
+        ledger.untimed_step()
+    assert not ledger.affords(0.4)
+    ledger.untimed_step()
+    assert ledger.affords(0.4)
+    assert ledger.wait(0.4) == 0
+    assert ledger.wait(1e9) == 64

@@ -7,10 +7,13 @@ more than SHARE of it and ALLOWANCE of one token. It refuses to know what is tri
 
 from __future__ import annotations
 
+import math
+
 ALLOWANCE = 0.5  # plain tokens that may be lost before anything was written
 SHARE = 0.01  # of the time of the run so far
 _MOST_CREDIT = 8.0  # plain tokens; what was gained long ago is no reason to lose it now
 _KNOWN_AFTER = 2  # plain steps in a row, until the time of one is believed
+_LONGEST_WAIT = 64  # plain steps; a machine may change meanwhile
 _FORGET = 0.1  # how much one step moves the time that is believed
 
 
@@ -47,6 +50,21 @@ class Ledger:
         else:
             self.plain += _FORGET * (min(elapsed, 2 * self.plain) - self.plain)
         self._written += 1
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the last step was a plain one, so that the next takes no longer for what was tried before it."""
+        return self._in_a_row > 0
+
+    def untimed_step(self) -> None:
+        """A plain step whose time nobody took, because that takes time too. Only where `is_settled`."""
+        self._written += 1
+
+    def wait(self, risk: float) -> int:
+        """How many plain steps from now `risk` plain tokens may be lost, as far as that can be foreseen."""
+        if not self.is_known:
+            return 0
+        return min(_LONGEST_WAIT, max(0, math.ceil((self.net + risk - ALLOWANCE) / SHARE - self._written)))
 
     def trial(self, elapsed: float, tokens: int, expected: float = 0.0) -> None:
         """A step that tried something took `elapsed` and gave `tokens` tokens.

@@ -98,9 +98,15 @@ class Speculative:
     def step(self, pending: int, most: int) -> list[int]:
         """What plain decoding would write, one token or more."""
         self.tally.steps += 1
+        if self._rest > 0 and self._ledger.is_settled:
+            self._rest -= 1
+            self._ledger.untimed_step()
+            return self._plain.step(pending, 1)
         started = self._clock()
         most = min(most, self._decoder.room) - 1
-        if self._rest > 0 or most < 1 or not self._affords_a_look():
+        if self._rest == 0 and self._ledger.plain:  # before a plain step's time is known, nothing is known to be dear
+            self._rest = self._ledger.wait(self._look_cost())
+        if self._rest > 0 or most < 1 or not (self._free_trials or self._ledger.is_known):
             self._rest -= self._rest > 0
             return self._plain_step(pending, started)
         evidence = self._drafter.evidence(pending)
@@ -113,10 +119,9 @@ class Speculative:
             return self._verify(pending, evidence, length, started)
         return self._guess(pending, evidence, started, pays=wanted > 0)
 
-    def _affords_a_look(self) -> bool:
-        if self._free_trials:  # before a plain step's time is known, nothing is known to be too dear
-            return not self._ledger.plain or self._ledger.affords(self._overhead / self._ledger.plain)
-        return self._ledger.affords(self._drafter.cost())
+    def _look_cost(self) -> float:
+        """Plain tokens that looking for a guess may lose."""
+        return self._overhead / self._ledger.plain if self._free_trials else self._drafter.cost()
 
     def _note_overhead(self, elapsed: float) -> None:
         if self._ledger.plain:  # the first look reads the whole prompt, the next ones a token
