@@ -8,6 +8,7 @@ Exit status as grep has it: 0 something was found, 1 nothing, 2 an error (raised
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from edgeslm.answer.answer import Answer, Query
     from edgeslm.answer.progress import Progress
     from edgeslm.ask.readings import Reading
+    from edgeslm.engine import LoadAhead
     from edgeslm.logs import LogSet
 
 LONGEST_QUESTION = 2000  # characters
@@ -85,6 +87,8 @@ def ask(
     """
     check_question(question)
     moment = parse_now(now)
+    # Another model may be large: it is not loaded before the log is known to be readable.
+    ahead = load_shipped(threads) if model is None else None
 
     def work(log: "LogSet", progress: "Progress") -> "Answer":
         from edgeslm.answer.answer import find_answer, show_only
@@ -97,7 +101,7 @@ def ask(
 
         progress.update("understanding the question")
         model_path = Path(model) if model is not None else None
-        plan = plan_question(question, log, model_path=model_path, now=moment, threads=threads)
+        plan = plan_question(question, log, model_path=model_path, now=moment, threads=threads, ahead=ahead)
         if only_sql:
             return show_only(log, to_query(plan, plan.reading))
         if plan.others and output == "text" and not yes and may_ask(files):
@@ -106,7 +110,16 @@ def ask(
             return find(to_query(plan, chosen, chosen=True), time_limit)
         return answer_plan(plan, find, time_limit_s=time_limit)
 
-    _run(work, files, output, year, threads)
+    with ahead or nullcontext():
+        _run(work, files, output, year, threads)
+
+
+def load_shipped(threads: int | None) -> "LoadAhead":
+    """Loads the model that ships while the log is opened."""
+    from edgeslm.engine import LoadAhead, Model
+    from edgeslm.resources import default_model
+
+    return LoadAhead(lambda: Model(default_model(), threads=threads))
 
 
 @click.command()

@@ -16,7 +16,7 @@ from edgeslm.ask.link import link
 from edgeslm.ask.profile import ColumnInfo, Profile, build_profile
 from edgeslm.ask.readings import LONGEST_SQL, SURE_KEY, Reading, make_prompt, other_readings, probability, read
 from edgeslm.ask.times import find_times
-from edgeslm.engine import Model
+from edgeslm.engine import LoadAhead, Model
 from edgeslm.errors import PlanError
 from edgeslm.resources import default_model
 
@@ -50,15 +50,24 @@ class Plan:
 
 
 def plan_question(
-    question: str, logs: "LogSet", *, model_path: Path | None, now: datetime | None, threads: int | None = None
+    question: str,
+    logs: "LogSet",
+    *,
+    model_path: Path | None,
+    now: datetime | None,
+    threads: int | None = None,
+    ahead: LoadAhead | None = None,
 ) -> Plan:
-    """Plan one question over opened logs. Raises PlanError where the model writes none, ModelError for a bad model."""
+    """Plan one question over opened logs. Raises PlanError where the model writes none, ModelError for a bad model.
+
+    ahead: is loading the model already.
+    """
     started = time.perf_counter()
     moment, source = _resolve_now(question, logs, now)
     profile = profile_logs(logs, question)
     candidates = link(question, profile, now=moment)
     linked = time.perf_counter()
-    with Model(model_path or default_model(), threads=threads) as model:
+    with ahead.take() if ahead else Model(model_path or default_model(), threads=threads) as model:
         loaded = time.perf_counter()
         first = read(*write_sql(model, candidates), candidates)
         least = sure_above(model)

@@ -3,6 +3,7 @@
 It knows nothing of logs, questions or SQL.
 """
 
+from edgeslm.engine.ahead import LoadAhead
 from edgeslm.engine.model import Completion, Model
 
-__all__ = ["Completion", "Model"]
+__all__ = ["Completion", "LoadAhead", "Model"]
