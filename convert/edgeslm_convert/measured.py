@@ -14,27 +14,29 @@ from typing import Any
 
 from edgeslm_convert.recipe import Accept
 from edgeslm_convert.shape import ModelShape
+from edgeslm_convert.texts import Passage
 
 _AT_LEAST = ("top1", "min_cosine")
 
 
-def measure_file(gguf: Path, checkpoint: Path, sequences: Sequence[Any] | None) -> dict[str, Any]:
-    """Agreement of `gguf` with `checkpoint` on `sequences` (tensors [1, t]; else on random tokens), as a report.
+def measure_file(gguf: Path, checkpoint: Path, passages: Sequence[Passage] | None) -> dict[str, Any]:
+    """Agreement of `gguf` with `checkpoint` on `passages` (else on random tokens), as a report.
 
-    With sequences, a language model's `nats` over `tokens` predicted ones and its `perplexity` too.
+    With passages, a language model's `nats` over `tokens` predicted ones and its `perplexity` too; of a pair its answer
+    counts alone.
     """
     from edgeslm_convert.quantize.divergence import perplexity
     from edgeslm_convert.verify import measure
 
     shape = ModelShape.from_config(checkpoint)
-    tokens = [sequence[0].tolist() for sequence in sequences] if sequences else None
+    tokens = [passage.tokens[0].tolist() for passage in passages] if passages else None
     found: dict[str, Any] = {}
     if shape.architecture == "openelm":
         found["agreement"] = None  # transformers has no class for it, and the code that comes with it is not run
     else:
         found["agreement"] = asdict(measure(checkpoint, gguf, tokens))
-    if tokens and not shape.is_encoder:
-        loss = perplexity(gguf, tokens)
+    if passages and tokens and not shape.is_encoder:
+        loss = perplexity(gguf, tokens, given=[passage.given for passage in passages])
         found |= {"perplexity": loss.value, "nats": math.log(loss.value) * loss.tokens, "tokens": loss.tokens}
     return found
 
@@ -44,12 +46,13 @@ def has_reference(source: ModelShape) -> bool:
     return not source.is_encoder and source.architecture != "openelm"
 
 
-def nats_of(model: Any, sequences: Sequence[Any]) -> tuple[float, int]:
-    """What a transformers model loses on `sequences`, in nats over all predicted tokens, and how many those are."""
+def nats_of(model: Any, passages: Sequence[Passage]) -> tuple[float, int]:
+    """What a transformers model loses on `passages`, in nats over all predicted tokens, and how many those are."""
     from edgeslm_convert.prune.calibration import perplexity
 
-    count = sum(sequence.shape[1] - 1 for sequence in sequences)
-    return math.log(perplexity(model, sequences)) * count, count
+    given = [passage.given for passage in passages]
+    count = sum(passage.tokens.shape[1] - passage.given for passage in passages)
+    return math.log(perplexity(model, [passage.tokens for passage in passages], given)) * count, count
 
 
 def ratio(found: Mapping[str, Any], source: tuple[float, int]) -> float:

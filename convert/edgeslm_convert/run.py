@@ -25,7 +25,7 @@ from edgeslm_convert.place import into_place
 from edgeslm_convert.plan import Plan
 from edgeslm_convert.recipe import Accept, Step, Texts, Variant
 from edgeslm_convert.shape import ModelShape
-from edgeslm_convert.texts import digest, read_records, token_sequences
+from edgeslm_convert.texts import Passage, digest, passages, read_records
 from edgeslm_convert.workshop import Result, Workshop, digest_of, plain
 
 Say = Callable[[str], None]
@@ -67,21 +67,21 @@ class _Conversion:
         self.inputs = manifest.file_hashes(source)
         self.tools = manifest.tools()
         self.workshop = Workshop(out / "work", {"tools": self.tools, "source": self.inputs})
-        self._tokens: dict[tuple[Path, str], list[Any]] = {}
+        self._passages: dict[tuple[Path, str], list[Passage]] = {}
         self._perplexity: float | None = None
 
     def _read(self, section: str) -> list[Record]:
         wanted: Texts | None = getattr(self.recipe, section)
         return read_records(self.recipe, wanted) if wanted is not None else []
 
-    def sequences(self, checkpoint: Path, section: str) -> list[Any]:
-        """A section's texts as tensors of the checkpoint's own tokens."""
+    def passages(self, checkpoint: Path, section: str) -> list[Passage]:
+        """A section's texts in the checkpoint's own tokens."""
         wanted: Texts | None = getattr(self.recipe, section)
         if wanted is None:
             raise InputError(f"the recipe has no [{section}] text")
-        if (checkpoint, section) not in self._tokens:
-            self._tokens[checkpoint, section] = token_sequences(checkpoint, self.records[section], wanted)
-        return self._tokens[checkpoint, section]
+        if (checkpoint, section) not in self._passages:
+            self._passages[checkpoint, section] = passages(checkpoint, self.records[section], wanted)
+        return self._passages[checkpoint, section]
 
     def depends_on(self, *sections: str) -> dict[str, Any]:
         """What a result that reads these sections depends on."""
@@ -124,7 +124,7 @@ class _Conversion:
                 out=beside,
                 scratch=scratch,
                 settings=step.settings,
-                sequences=lambda section: self.sequences(folder, section),
+                passages=lambda section: self.passages(folder, section),
                 records=lambda section: self.records[section],
                 wanted=lambda section: getattr(self.recipe, section),
                 kept=dict(kept),
@@ -188,7 +188,7 @@ class _Conversion:
         from edgeslm_convert.quantize.collect import collect
 
         def make(beside: Path, scratch: Path) -> dict[str, Any]:
-            tokens = [sequence[0].tolist() for sequence in self.sequences(folder, "calibration")]
+            tokens = [passage.tokens[0].tolist() for passage in self.passages(folder, "calibration")]
             matrix = collect(whole.folder / "model.gguf", tokens, datasets=["calibration"])
             matrix.save(beside / "imatrix.gguf")
             return {"sequences": len(tokens)}
@@ -226,7 +226,7 @@ class _Conversion:
         assert target is not None
 
         def make(beside: Path, scratch: Path) -> dict[str, Any]:
-            tokens = [sequence[0].tolist() for sequence in self.sequences(folder, "calibration")]
+            tokens = [passage.tokens[0].tolist() for passage in self.passages(folder, "calibration")]
             reference = Reference(whole.folder / "model.gguf", tokens)
             importance = load(matrix.folder / "imatrix.gguf") if matrix else None
             path = beside / "model.gguf"
@@ -256,8 +256,7 @@ class _Conversion:
         source = self._source_nats() if section == "evaluation" and measured.has_reference(self.plan.source) else None
 
         def make(beside: Path, scratch: Path) -> dict[str, Any]:
-            sequences = self.sequences(folder, section) if section else None
-            found = measured.measure_file(path, folder, sequences)
+            found = measured.measure_file(path, folder, self.passages(folder, section) if section else None)
             if source is not None:
                 found["perplexity_ratio"] = measured.ratio(found, source)
             return found
@@ -285,7 +284,7 @@ class _Conversion:
         from edgeslm_convert import measured
 
         def make(beside: Path, scratch: Path) -> dict[str, Any]:
-            nats, tokens = measured.nats_of(load_model(self.source), self.sequences(self.source, "evaluation"))
+            nats, tokens = measured.nats_of(load_model(self.source), self.passages(self.source, "evaluation"))
             return {"nats": nats, "tokens": tokens}
 
         found = self.workshop.result("source.measured", self.depends_on("evaluation"), make).report

@@ -21,7 +21,7 @@ from edgeslm_convert.plan import make_plan
 from edgeslm_convert.recipe import Recipe, Source, Step, Texts, Variant
 from edgeslm_convert.settings import build
 from edgeslm_convert.shape import ModelShape
-from edgeslm_convert.texts import read_records, token_sequences
+from edgeslm_convert.texts import passages, read_records
 from edgeslm_convert.workshop import digest_of, plain
 
 KEPT = "kept.json"
@@ -86,7 +86,7 @@ def run(checkpoint: Path, out: Path, task: Task, *, say: Callable[[str], None]) 
                 out=after,
                 scratch=scratch,
                 settings=step.settings,
-                sequences=lambda section, folder=before: token_sequences(  # type: ignore[misc]
+                passages=lambda section, folder=before: passages(  # type: ignore[misc]
                     folder, _of(records, section), task.texts[section]
                 ),
                 records=lambda section: records.get(section, []),

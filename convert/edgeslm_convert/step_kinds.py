@@ -39,11 +39,15 @@ class Work:
     out: Path  # the folder to write
     scratch: Path  # a folder that outlives a killed run, for what can be gone on from
     settings: Any
-    sequences: Callable[[str], Sequence[Any]]  # section -> tensors [1, t] of the checkpoint's own tokens
+    passages: Callable[[str], Sequence[Any]]  # section -> texts.Passage, of the checkpoint's own tokens
     records: Callable[[str], Sequence[Any]]  # section -> its records; none where the recipe has no such section
     wanted: Callable[[str], Any]  # section -> what the recipe says of it
     kept: dict[str, Any] = field(default_factory=dict)  # what is left of the source: layers, channels, tokens
     say: Callable[[str], None] = lambda text: None
+
+    def sequences(self, section: str) -> list[Any]:
+        """A section's texts as tensors [1, t] of the checkpoint's own tokens, prompts and answers alike."""
+        return [passage.tokens for passage in self.passages(section)]
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from edgeslm_convert.step_kinds import StepKind, Work
 
 def _prune_depth(work: Work) -> Mapping[str, Any]:
     model = load_model(work.checkpoint)
-    calibration = work.sequences("calibration") if _depth_texts(work.settings) else ()
-    report = depth.prune_depth(model, work.settings, calibration, progress=work.say)
+    passages = work.passages("calibration") if _depth_texts(work.settings) else ()
+    calibration, given = [one.tokens for one in passages], [one.given for one in passages]
+    report = depth.prune_depth(model, work.settings, calibration, given=given, progress=work.say)
     _keep(work, "layers", report.kept)
     save_model(model, work.checkpoint, work.out)
     return asdict(report)

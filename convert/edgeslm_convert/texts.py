@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,28 +50,50 @@ def digest(records: Sequence[Record]) -> str:
     return total.hexdigest()
 
 
-def token_sequences(checkpoint: Path, records: Sequence[Record], wanted: Texts) -> list[Any]:
-    """Tensors [1, t] of token ids under the checkpoint's own tokenizer, special tokens included.
+@dataclass(frozen=True)
+class Passage:
+    """tokens: a tensor [1, t] of ids. given: how many at its beginning a model need not predict, at least one."""
+
+    tokens: Any
+    given: int = 1
+
+
+def passages(checkpoint: Path, records: Sequence[Record], wanted: Texts) -> list[Passage]:
+    """Pieces of the records under the checkpoint's own tokenizer, special tokens included. A pair's prompt is given.
 
     At most wanted.tokens tokens in sequences of at most wanted.sequence. Raises InputError if there are none.
     """
     import torch
 
     tokenizer = load_tokenizer(checkpoint)
-    windows = [window for record in records for window in _windows(record.text, wanted.sequence * _CHARACTERS_A_TOKEN)]
+    size = wanted.sequence * _CHARACTERS_A_TOKEN
+    windows = [
+        window
+        for record in records
+        for window in (
+            [(record.text, record.prompt)] if record.prompt else ((text, "") for text in _windows(record.text, size))
+        )
+    ]
     random.Random(wanted.seed).shuffle(windows)
-    found: list[Any] = []
+    found: list[Passage] = []
     left = wanted.tokens
-    for window in windows:
+    for window, prompt in windows:
         if left < _LEAST_TOKENS:
             break
         ids = tokenizer(window, truncation=True, max_length=min(wanted.sequence, left))["input_ids"]
-        if len(ids) >= _LEAST_TOKENS:
-            found.append(torch.tensor([ids]))
+        given = _in_common(ids, tokenizer(prompt)["input_ids"]) if prompt else 1
+        if len(ids) >= _LEAST_TOKENS and len(ids) > given:
+            found.append(Passage(torch.tensor([ids]), given))
             left -= len(ids)
     if not found:
         raise InputError("the texts of the recipe are too short", reason="not one piece of two tokens is in them")
     return found
+
+
+def _in_common(ids: Sequence[int], prompt: Sequence[int]) -> int:
+    """How many tokens the whole text and its prompt alone begin with, the first one in any case."""
+    count = next((at for at, (one, other) in enumerate(zip(ids, prompt, strict=False)) if one != other), None)
+    return max(1, min(len(ids), len(prompt)) if count is None else count)
 
 
 def load_tokenizer(checkpoint: Path) -> Any:

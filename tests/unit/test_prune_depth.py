@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,25 @@ def test_block_influence_is_one_minus_the_cosine_of_what_goes_in_and_comes_out(t
     for index in (0, 1):  # behind the last layer transformers gives what the norm made of it
         cosine = torch.nn.functional.cosine_similarity(hidden[index][0], hidden[index + 1][0], dim=-1)
         assert block_influence(model, [sequence])[index] == pytest.approx(float((1 - cosine).mean()), abs=1e-6)
+
+
+def test_perplexity_leaves_out_what_is_given(tmp_path: Path) -> None:
+    model = tiny_model("llama", tmp_path)
+    (sequence,) = tokens(1)
+    given = sequence.shape[1] - 2
+    with torch.no_grad():
+        rows = model(input_ids=sequence).logits[0].log_softmax(-1)
+    expected = -sum(float(rows[at - 1, sequence[0, at]]) for at in range(given, sequence.shape[1])) / 2
+    assert perplexity(model, [sequence], [given]) == pytest.approx(math.exp(expected), rel=1e-4)
+    assert perplexity(model, [sequence], [1]) == perplexity(model, [sequence])
+
+
+def test_the_greedy_search_judges_by_what_is_not_given(tmp_path: Path) -> None:
+    model = tiny_model("llama", tmp_path)
+    (sequence,) = tokens(1)
+    given = sequence.shape[1] - 1
+    report = prune_depth(model, DepthSettings(remove=1, method="perplexity"), [sequence], given=[given])
+    assert report.scores[0] == pytest.approx(perplexity(model, [sequence], [given]), rel=1e-5)
 
 
 @pytest.mark.parametrize("method", ["perplexity", "output"])

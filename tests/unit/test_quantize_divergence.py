@@ -36,6 +36,20 @@ def test_perplexity_and_divergence_are_those_of_the_definition(tiny_llama: Path)
     assert same.perplexity == found == same.reference
 
 
+def test_what_is_given_is_not_predicted(tiny_llama: Path) -> None:
+    sequences = [[1, 270, 300, 290, 310], [1, 280, 281]]
+    total = 0.0
+    with Evaluator(tiny_llama, n_ctx=8) as model:
+        for tokens, given in zip(sequences, (3, 2), strict=True):
+            rows = model.logits(tokens)
+            for at in range(given, len(tokens)):
+                row = rows[at - 1]
+                total -= row[tokens[at]] - math.log(sum(math.exp(value) for value in row))
+    found = perplexity(tiny_llama, sequences, given=[3, 2])
+    assert found.tokens == 3
+    assert found.value == pytest.approx(math.exp(total / 3), rel=1e-4)
+
+
 def test_divergence_is_that_of_the_other_from_the_reference(tiny_llama: Path, tmp_path: Path) -> None:
     from tiny_models import write_tiny_llama
 

@@ -65,21 +65,24 @@ def forward(model: Any, tokens: Tensor) -> Any:
     return model(input_ids=tokens, attention_mask=torch.ones_like(tokens), **known)
 
 
-def loss(model: Any, tokens: Tensor) -> Tensor:
-    """Mean negative log-likelihood of the tokens after the first, in nats."""
-    logits = forward(model, tokens).logits[0, :-1].float()
-    return nn.functional.cross_entropy(logits, tokens[0, 1:].to(logits.device))
+def loss(model: Any, tokens: Tensor, given: int = 1) -> Tensor:
+    """Mean negative log-likelihood of the tokens after the first `given` ones, in nats."""
+    logits = forward(model, tokens).logits[0, given - 1 : -1].float()
+    return nn.functional.cross_entropy(logits, tokens[0, given:].to(logits.device))
 
 
 @torch.no_grad()
-def perplexity(model: Any, calibration: Calibration) -> float:
-    """exp of the mean negative log-likelihood over all predicted tokens of the calibration text."""
+def perplexity(model: Any, calibration: Calibration, given: Sequence[int] | None = None) -> float:
+    """exp of the mean negative log-likelihood over all predicted tokens of the calibration text.
+
+    given: how many tokens at each sequence's beginning are not predicted; by default the first one.
+    """
     check_calibration(calibration)
     total, count = 0.0, 0
     with resting(model):
-        for tokens in calibration:
-            predicted = tokens.shape[1] - 1
-            total += float(loss(model, tokens)) * predicted
+        for tokens, start in zip(calibration, given or [1] * len(calibration), strict=True):
+            predicted = tokens.shape[1] - start
+            total += float(loss(model, tokens, start)) * predicted
             count += predicted
     return float(torch.tensor(total / count, dtype=torch.float64).exp())
 

@@ -88,9 +88,12 @@ def prune_depth(
     settings: DepthSettings,
     calibration: Calibration,
     *,
+    given: Sequence[int] | None = None,
     progress: Callable[[str], None] = lambda text: None,
 ) -> DepthReport:
     """Remove layers of `model` in place, chosen by the settings. Raises PlanError if they do not fit the model.
+
+    given: tokens at each sequence's beginning that perplexity does not count, such as a pair's prompt.
 
     The greedy search is that of Kim et al. 2024, Shortened LLaMA, but measured anew after each removal.
     """
@@ -106,7 +109,8 @@ def prune_depth(
         scores = block_influence(model, calibration)
         removed = sorted(range(n_layer), key=lambda index: scores[index])[: n_layer - kept]
     else:
-        removed, scores = _greedy(model, n_layer - kept, _judge(model, settings.method, calibration), progress)
+        judge = _judge(model, settings.method, calibration, given)
+        removed, scores = _greedy(model, n_layer - kept, judge, progress)
     remaining = [index for index in range(n_layer) if index not in removed]
     keep_layers(model, remaining)
     return DepthReport(
@@ -135,12 +139,12 @@ def _set_layers(model: Any, layers: Sequence[nn.Module]) -> None:
     setattr(model.base_model.get_submodule(path), name, nn.ModuleList(layers))
 
 
-def _judge(model: Any, method: str, calibration: Calibration) -> Callable[[], float]:
+def _judge(model: Any, method: str, calibration: Calibration, given: Sequence[int] | None) -> Callable[[], float]:
     """What is measured after each removal; lower is better."""
     if method == "perplexity":
         if not has_head(model):
             raise PlanError("cannot prune by perplexity", reason="the model predicts no next token")
-        return lambda: perplexity(model, calibration)
+        return lambda: perplexity(model, calibration, given)
     check_calibration(calibration)
     with resting(model):
         whole = [last_hidden(model, tokens).half() for tokens in calibration]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 import numpy
@@ -99,15 +100,18 @@ class Reference:
         )
 
 
-def perplexity(path: Path, sequences: Sequences, *, threads: int | None = None) -> Perplexity:
-    """Of the GGUF at `path` over `sequences` of token ids, each read from its beginning; first tokens are given.
+def perplexity(
+    path: Path, sequences: Sequences, *, given: Sequence[int] | None = None, threads: int | None = None
+) -> Perplexity:
+    """Of the GGUF at `path` over `sequences` of token ids, each read from its beginning.
 
-    Raises ModelError if it cannot be run, and for an encoder.
+    given: how many tokens at each sequence's beginning are not predicted; by default the first one. Raises ModelError
+    if it cannot be run, and for an encoder.
     """
     with Evaluator(path, n_ctx=1) as model:
         if model.is_encoder:
             raise ModelError(f"{path} has no perplexity", reason=f"{model.architecture} is an encoder")
-    return _perplexity(zip(_outputs(path, sequences, threads), sequences, strict=True))
+    return _perplexity(zip(_outputs(path, sequences, threads), sequences, strict=True), given)
 
 
 def divergence(path: Path, reference: Path, sequences: Sequences, *, threads: int | None = None) -> Divergence:
@@ -144,13 +148,16 @@ def _cosine(expected: Floats, found: Floats) -> NDArray[numpy.float64]:
     return cosine / (numpy.linalg.norm(one, axis=-1) * numpy.linalg.norm(other, axis=-1))
 
 
-def _likelihoods(rows: Floats, tokens: Sequence[int]) -> NDArray[numpy.float64]:
-    """Log-likelihood of every token but the first."""
-    return rows[numpy.arange(len(tokens) - 1), numpy.asarray(tokens[1:], dtype=numpy.int64)].astype(numpy.float64)
+def _likelihoods(rows: Floats, tokens: Sequence[int], given: int = 1) -> NDArray[numpy.float64]:
+    """Log-likelihood of every token but the first `given`."""
+    places = numpy.arange(given - 1, len(tokens) - 1)
+    return rows[places, numpy.asarray(tokens[given:], dtype=numpy.int64)].astype(numpy.float64)
 
 
-def _perplexity(pairs: Iterator[tuple[Floats, Sequence[int]]]) -> Perplexity:
-    return _to_perplexity(numpy.concatenate([_likelihoods(rows, tokens) for rows, tokens in pairs]))
+def _perplexity(pairs: Iterator[tuple[Floats, Sequence[int]]], given: Sequence[int] | None = None) -> Perplexity:
+    starts = repeat(1) if given is None else given
+    found = [_likelihoods(rows, tokens, start) for (rows, tokens), start in zip(pairs, starts, strict=False)]
+    return _to_perplexity(numpy.concatenate(found))
 
 
 def _to_perplexity(likelihoods: NDArray[numpy.float64]) -> Perplexity:
