@@ -103,10 +103,9 @@ def test_after_the_wait_it_foresaw_a_risk_is_affordable() -> None:
     ledger.plain_step(10.0)
     steps = ledger.wait(0.4)
     assert 0 < steps < 64
-    for _ in range(steps - 1):
-        ledger.untimed_step()
+    ledger.untimed_steps(steps - 1)
     assert not ledger.affords(0.4)
-    ledger.untimed_step()
+    ledger.untimed_steps(1)
     assert ledger.affords(0.4)
     assert ledger.wait(0.4) == 0
     assert ledger.wait(1e9) == 64

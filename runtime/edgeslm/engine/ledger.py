@@ -51,14 +51,9 @@ class Ledger:
             self.plain += _FORGET * (min(elapsed, 2 * self.plain) - self.plain)
         self._written += 1
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether the last step was a plain one, so that the next takes no longer for what was tried before it."""
-        return self._in_a_row > 0
-
-    def untimed_step(self) -> None:
-        """A plain step whose time nobody took, because that takes time too. Only where `is_settled`."""
-        self._written += 1
+    def untimed_steps(self, count: int) -> None:
+        """Plain steps after a plain one, whose time nobody takes, because that takes time too."""
+        self._written += count
 
     def wait(self, risk: float) -> int:
         """How many plain steps from now `risk` plain tokens may be lost, as far as that can be foreseen."""

@@ -57,9 +57,10 @@ class Mode(Protocol):
 class Plain:
     """One token a step, all layers (or those up to the decoder's exit layer)."""
 
-    def __init__(self, decoder: Decoder) -> None:
+    def __init__(self, decoder: Decoder, tally: Tally | None = None) -> None:
+        """tally: to count in, where plain steps are only some of a mode's."""
         self._decoder = decoder
-        self.tally = Tally()
+        self.tally = tally or Tally()
 
     def step(self, pending: int, most: int) -> list[int]:
         """One token."""
@@ -88,26 +89,24 @@ class Speculative:
         self._costs = costs
         self._free_trials = free_trials
         self._ledger = ledger or Ledger()
-        self._plain = Plain(decoder)
+        self.tally = Tally()
+        self._plain = Plain(decoder, self.tally)
         self._acceptance: defaultdict[int, Acceptance] = defaultdict(Acceptance)  # by the drafter's evidence
         self._overhead = 0.0  # time that looking for a guess took the last time
-        self._rest = 0
+        self._rest = 0  # steps still to be taken without looking for a guess, and without taking their time
+        self._due = 0  # steps of the rest that begins with the next step, which is timed
         self._next_rest = _FIRST_REST
-        self.tally = Tally()
 
     def step(self, pending: int, most: int) -> list[int]:
         """What plain decoding would write, one token or more."""
-        self.tally.steps += 1
-        if self._rest > 0 and self._ledger.is_settled:
+        if self._rest:
             self._rest -= 1
-            self._ledger.untimed_step()
             return self._plain.step(pending, 1)
         started = self._clock()
         most = min(most, self._decoder.room) - 1
-        if self._rest == 0 and self._ledger.plain:  # before a plain step's time is known, nothing is known to be dear
-            self._rest = self._ledger.wait(self._look_cost())
-        if self._rest > 0 or most < 1 or not (self._free_trials or self._ledger.is_known):
-            self._rest -= self._rest > 0
+        if not self._due and self._ledger.plain:  # before a plain step's time is known, nothing is known to be dear
+            self._due = self._ledger.wait(self._look_cost())
+        if self._due or most < 1 or not (self._free_trials or self._ledger.is_known):
             return self._plain_step(pending, started)
         evidence = self._drafter.evidence(pending)
         if evidence is None:
@@ -131,6 +130,9 @@ class Speculative:
         looked = self._clock()
         tokens = self._plain.step(pending, 1)
         self._ledger.plain_step(self._clock() - looked, looked - started)
+        if self._due:
+            self._rest, self._due = self._due - 1, 0
+            self._ledger.untimed_steps(self._rest)
         return tokens
 
     def _affordable(self, length: int) -> int:
@@ -156,17 +158,18 @@ class Speculative:
         if not pays:
             self._switch_off(self._acceptance[evidence])
         elif self._acceptance[evidence].seen >= _TRIALS:
-            self._rest = _FREE_REST  # it would pay, but has lost too much to be tried; guessing on is not free either
+            self._due = _FREE_REST  # it would pay, but has lost too much to be tried; guessing on is not free either
         return tokens
 
     def _switch_off(self, acceptance: Acceptance) -> None:
         """Rest after guesses that did not pay, longer each time where a guess costs something."""
         if acceptance.seen >= _TRIALS:
             self.tally.switched_off = f"drafts were right {acceptance.rate:.0%} of the time, too seldom to pay here"
-            self._rest = _FREE_REST if self._free_trials else self._next_rest
+            self._due = _FREE_REST if self._free_trials else self._next_rest
             self._next_rest *= 2
 
     def _verify(self, pending: int, evidence: int, length: int, started: float) -> list[int]:
+        self.tally.steps += 1
         decoder, held = self._decoder, len(self._decoder.tokens)
         draft = self._drafter.draft(pending, length)
         batch = [pending, *draft]
