@@ -25,6 +25,8 @@ from edgeslm.generate.drafts import Drafter
 NEAR_TIE = 0.05
 _TRIALS = 4  # drafted tokens after which a mode must pay
 _FREE_REST = 8  # tokens without a guess, after guesses that did not pay and cost nothing but bookkeeping
+# Looking for a guess costs a small model about twice the time of the look: the model's next step finds cold caches.
+_SHADOW = 2.0
 _FIRST_REST = 32  # the same where a guess costs a step; then twice as many
 
 
@@ -93,6 +95,7 @@ class Speculative:
         self._plain = Plain(decoder, self.tally)
         self._acceptance: defaultdict[int, Acceptance] = defaultdict(Acceptance)  # by the drafter's evidence
         self._overhead = 0.0  # time that looking for a guess took the last time
+        self._computed = 0.0  # time that the model took in the last timed step
         self._rest = 0  # steps still to be taken without looking for a guess, and without taking their time
         self._due = 0  # steps of the rest that begins with the next step, which is timed
         self._next_rest = _FIRST_REST
@@ -107,11 +110,10 @@ class Speculative:
         if not self._due and self._ledger.plain:  # before a plain step's time is known, nothing is known to be dear
             self._due = self._ledger.wait(self._look_cost())
         if self._due or most < 1 or not (self._free_trials or self._ledger.is_known):
-            return self._plain_step(pending, started)
+            return self._settle(self._plain_step(pending), started, looked=False)
         evidence = self._drafter.evidence(pending)
         if evidence is None:
-            self._note_overhead(self._clock() - started)
-            return self._plain_step(pending, started)
+            return self._settle(self._plain_step(pending), started)
         wanted = best_length(self._costs, self._acceptance[evidence].rate, self._drafter.cost())
         length = self._affordable(min(wanted, most))
         if length:
@@ -122,14 +124,19 @@ class Speculative:
         """Plain tokens that looking for a guess may lose."""
         return self._overhead / self._ledger.plain if self._free_trials else self._drafter.cost()
 
-    def _note_overhead(self, elapsed: float) -> None:
-        if self._ledger.plain:  # the first look reads the whole prompt, the next ones a token
-            self._overhead = elapsed
-
-    def _plain_step(self, pending: int, started: float) -> list[int]:
-        looked = self._clock()
+    def _plain_step(self, pending: int) -> list[int]:
+        """A plain step, its time taken."""
+        started = self._clock()
         tokens = self._plain.step(pending, 1)
-        self._ledger.plain_step(self._clock() - looked, looked - started)
+        self._computed = self._clock() - started
+        return tokens
+
+    def _settle(self, tokens: list[int], started: float, *, looked: bool = True) -> list[int]:
+        """Charge what a plain step took, and what it took to look for a guess and to learn from it."""
+        overhead = _SHADOW * max(0.0, self._clock() - started - self._computed)
+        if looked and self._ledger.plain:  # the first look reads the whole prompt, the next ones a token
+            self._overhead = overhead
+        self._ledger.plain_step(self._computed, overhead)
         if self._due:
             self._rest, self._due = self._due - 1, 0
             self._ledger.untimed_steps(self._rest)
@@ -147,19 +154,16 @@ class Speculative:
         cost = self._drafter.cost()
         draft = self._drafter.draft(pending, 1)
         drafted = self._clock()
-        tokens = self._plain.step(pending, 1)
+        tokens = self._plain_step(pending)
         self._acceptance[evidence].record(int(draft == tokens), int(draft != tokens))
         if cost > 0:
             self._learn_draft(drafted - started, 1)
             self._ledger.trial(self._clock() - started, 1, 1 + self._drafter.cost())
-        else:
-            self._note_overhead(drafted - started)
-            self._ledger.plain_step(self._clock() - drafted, drafted - started)
         if not pays:
             self._switch_off(self._acceptance[evidence])
         elif self._acceptance[evidence].seen >= _TRIALS:
             self._due = _FREE_REST  # it would pay, but has lost too much to be tried; guessing on is not free either
-        return tokens
+        return tokens if cost > 0 else self._settle(tokens, started)
 
     def _switch_off(self, acceptance: Acceptance) -> None:
         """Rest after guesses that did not pay, longer each time where a guess costs something."""
