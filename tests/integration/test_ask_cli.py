@@ -9,12 +9,13 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 import types
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -23,6 +24,7 @@ from edgeslm import cli
 from edgeslm.ask.cli import may_ask
 from edgeslm.ask.planner import Plan
 from edgeslm.ask.readings import Reading
+from edgeslm.engine import LoadAhead
 
 BAD = "\x1b[31m\x07\x9b\u202e"
 LOG = "".join(
@@ -274,6 +276,7 @@ def test_ask_hands_the_question_on_and_prints_the_answer(
     assert status == 0
     assert (asked["question"], asked["now"]) == ("top 2 addresses", datetime(2024, 3, 3, 1))
     assert (asked["model_path"], asked["threads"]) == (Path("m.gguf"), 1)
+    assert asked["ahead"] is None  # may be large: loaded once the log was read
     text = capsys.readouterr().out
     assert "had the most failed passwords: 15 each of 45.\n\n  ip        count\n  10.0.0.0     15\n" in text
 
@@ -419,6 +422,31 @@ def test_the_model_that_ships_answers_a_question(log: Path) -> None:
     answer = json.loads(done.stdout)
     assert answer["rows"] == [[45]]
     assert answer["model"]
+
+
+@shipped_model
+def test_the_model_that_ships_is_loaded_while_the_log_is_opened(log: Path, asked: dict[str, Any]) -> None:
+    taken: list[str] = []
+    plan = sys.modules["edgeslm.ask.planner"].__dict__["plan_question"]
+
+    def plan_question(question: str, logs: Any, *, ahead: LoadAhead, **options: Any) -> Plan:
+        with ahead.take() as model:
+            taken.append(model.name)
+        return cast(Plan, plan(question, logs, **options))
+
+    sys.modules["edgeslm.ask.planner"].__dict__["plan_question"] = plan_question
+    assert cli.run(["ask", "top 2 addresses", str(log)]) == 0
+    assert taken == ["edgeslm-planner"]
+
+
+@shipped_model
+def test_a_log_that_cannot_be_read_is_told_and_nothing_of_the_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = threading.active_count()
+    assert cli.run(["ask", "top 2 addresses", str(tmp_path / "no.log")]) == 2
+    assert "no.log" in capsys.readouterr().err
+    assert threading.active_count() == before
 
 
 @shipped_model
