@@ -1,5 +1,6 @@
 """The formats that ship: each is sound data, reads its own samples, and is the one detected for them."""
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from edgeslm.errors import FormatError
 from edgeslm.logs.detect import detect_format
 from edgeslm.logs.format import FIXED, Format, parse_lines
+from edgeslm.logs.pattern import alone
 from edgeslm.logs.registry import load_formats
 from edgeslm.logs.stamps import Clock
 
@@ -99,3 +101,14 @@ def test_json_keys_become_columns_with_kinds() -> None:
     format = FORMATS["json_lines"].resolved(lines)
     assert format.extra_columns == {"latency_ms": "number", "ok": "text"}
     assert format.record(lines[0], 1, CLOCK)["ok"] == "true"
+
+
+def test_a_group_alone_is_found_by_a_small_number() -> None:
+    """DuckDB extracts groups 1 to 9 only."""
+    for one in FORMATS.values():
+        for name in one.group_names:
+            text, number = alone(one.pattern, name)
+            assert number <= 9
+            for sample in one.samples:
+                whole, only = re.match(one.pattern, sample["line"], re.ASCII), re.match(text, sample["line"], re.ASCII)
+                assert (whole and whole[name]) == (only and only[number])

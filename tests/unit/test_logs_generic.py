@@ -23,7 +23,7 @@ CASES: list[tuple[list[str], dict[str, Any]]] = [
         {"ts": T, "level": "INFO", "component": "net", "message": "up"},
     ),
     (
-        ["1:M 03 May 2024 21:14:09.123 * Ready", "1:M 03 May 2024 21:14:10.123 # Warning"],
+        ["pump-1 M 03 May 2024 21:14:09.123 * Ready", "pump-1 M 03 May 2024 21:14:10.123 # Warning"],
         {"ts": T.replace(microsecond=123000)},
     ),
     (

@@ -1,8 +1,8 @@
 """Regular expressions that name the parts of a line: where each group begins and ends in the expression's text.
 
 From one `pattern` come cheaper ones: the part up to the timestamp, the part before the message, the part up to one
-group. The cut ones keep the group numbers of the whole. Refuses to know what the groups mean. Invariant: patterns are
-read alike by Python's re (ASCII) and by RE2, and never use look-around.
+group, which keep the group numbers of the whole; and one with a single group. Refuses to know what the groups mean.
+Invariant: patterns are read alike by Python's re (ASCII) and by RE2, and never use look-around.
 """
 
 import re
@@ -45,6 +45,12 @@ def group_spans(pattern: str) -> dict[str, Span]:
             spans[name_text or f"@{start}"] = Span(start, end, len(open_groups))
         i += 1
     return spans
+
+
+def alone(pattern: str, name: str) -> tuple[str, int]:
+    """The pattern with that one of its named groups only, and the group's number. DuckDB extracts groups 1 to 9."""
+    text = re.sub(rf"\(\?P<(?!{name}>)\w+>", "(?:", pattern)
+    return text, re.compile(text).groupindex[name]
 
 
 def outermost(spans: dict[str, Span], name: str) -> Span:

@@ -177,17 +177,16 @@ class Expressions:
 
     def _group(self, name: str, line: str) -> str:
         """A group by the shortest part of the pattern that finds it: to the timestamp, to the message, or in it."""
-        pattern, spans, index = self.format.pattern, self.format.spans, self.format.group_index[name]
+        pattern, spans = self.format.pattern, self.format.spans
         if name in ("ts", "date", "time"):
-            return f"regexp_extract({line}, {quote(cuts.through(pattern, spans, name))}, {index})"
+            return _extract(line, cuts.through(pattern, spans, name), name)
         if spans[name].start < spans["message"].start:
-            return f"regexp_extract({line}, {quote(cuts.before(pattern, spans, 'message'))}, {index})"
+            return _extract(line, cuts.before(pattern, spans, "message"), name)
         if line != "line":
-            return f"regexp_extract({line}, {quote(cuts.opened(pattern, spans, 'message', name))}, {index})"
-        inner = quote(cuts.within(pattern, spans, "message", name))
-        index -= self.format.group_index["message"]
+            return _extract(line, cuts.opened(pattern, spans, "message", name), name)
         # Only a line that is not understood is its own message.
-        return f"CASE WHEN message <> line THEN regexp_extract(message, {inner}, {index}) END"
+        found = _extract("message", cuts.within(pattern, spans, "message", name), name)
+        return f"CASE WHEN message <> line THEN {found} END"
 
     @property
     def has_ts(self) -> bool:
@@ -226,6 +225,11 @@ class Expressions:
         for null in ("", *(n for n in self.format.nulls if n)):
             text = f"nullif({text}, {quote(null)})"
         return text if kind == "text" else f"try_cast({text} AS {_TYPES[kind]})"
+
+
+def _extract(text: str, pattern: str, name: str) -> str:
+    pattern, index = cuts.alone(pattern, name)
+    return f"regexp_extract({text}, {quote(pattern)}, {index})"
 
 
 def _json_path(key: str) -> str:
