@@ -5,7 +5,7 @@ Every handle stands for something the question or the log really contains. Knows
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -84,7 +84,7 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
     slots = _name_slots(shapes, _with_code_field(spoken, values, profile)[:MAX_FIELDS], profile)
     _bind_slot_values(values, slots)
     coverage = ranked[0].coverage if ranked else 0.0
-    unmatched = _unmatched(content_words(named), values, ranked, spoken)
+    unmatched = _unmatched(content_words(named), values, ranked, spoken, columns)
     values = _number_values(values, rest, ranked, coverage)
     marks = [_Mark(span.at, True, [f"T{number}"]) for number, span in enumerate(times, 1)]
     marks += [_Mark(at, True, [handle]) for handle, (at, _) in numbers.items()]
@@ -277,12 +277,17 @@ def _says_something(word: str) -> bool:
 
 
 def _unmatched(
-    words: Sequence[str], values: Sequence[ValueHandle], ranked: Sequence[RankedShape], fields: Sequence[Field]
+    words: Sequence[str],
+    values: Sequence[ValueHandle],
+    ranked: Sequence[RankedShape],
+    fields: Sequence[Field],
+    columns: Collection[str],
 ) -> tuple[str, ...]:
-    """The words that say something and were found nowhere: in no shape, value, level or field."""
+    """The words that say something and were found nowhere: in no shape, value, level, field or column's name."""
     met = {word for one in ranked for word in one.matched}
     met |= {word for value in values if value.columns or not value.plain for word in content_words(value.text)}
-    named = {stem for one in fields for word in one.words for stem in stems(word)}
+    names = [word for one in fields for word in one.words] + [word for name in columns for word in name.split("_")]
+    named = {stem for word in names for stem in stems(word)}
     open_words = (word for word in words if word not in met and _says_something(word))
     return tuple(dict.fromkeys(word for word in open_words if named.isdisjoint(stems(word))))
 
