@@ -82,3 +82,8 @@ def test_words_that_nothing_in_the_log_matches_are_named() -> None:
     candidates = link("average warp temperature of failed passwords", make_profile(), now=datetime(2024, 5, 3, 12))
     assert "warp" in candidates.unmatched
     assert not {"failed", "passwords"} & set(candidates.unmatched)
+
+
+def test_a_columns_name_is_no_word_that_nothing_matches() -> None:
+    candidates = link("warp per host", make_profile(), now=datetime(2024, 5, 3, 12))
+    assert candidates.unmatched == ("warp",)
