@@ -256,3 +256,40 @@ def test_the_words_of_a_columns_name_are_not_looked_for_in_messages(requests: Pr
     assert (found.shapes, found.slots) == ([], [])
     assert ask("which calling pids are there", requests).slots[0].field == "callingPid"
     assert ask("how often was a process recycled", requests).shapes != []
+
+
+@pytest.fixture(scope="module")
+def phone() -> Profile:
+    """Programs with endings, a column that messages also name, and opposites that differ in a particle."""
+    texts = [
+        "onReceive action: intent.action.SCREEN_OFF", "onReceive action: intent.action.SCREEN_ON",
+        "QueueWorker 7 for state {n} ending", "negotiated timeout {n} for display", "node {n} lost its link",
+    ]  # fmt: skip
+    apps = ["Sync.exe", "radio.service", "dialer"]
+    rows = [
+        {"message": texts[n % 5].replace("{n}", f"n{n}"), "app": apps[n % 3], "node": f"node-{n % 4}", "pid": n % 3}
+        for n in range(60)
+    ]
+    return build_profile(rows, [ColumnInfo("app", "text"), ColumnInfo("node", "text"), ColumnInfo("pid", "integer")])
+
+
+@pytest.mark.parametrize(("particle", "first"), [("on", "SCREEN_ON"), ("off", "SCREEN_OFF")])
+def test_a_particle_tells_opposites_apart(particle: str, first: str, phone: Profile) -> None:
+    found = ask(f"how often was the screen switched {particle}", phone)
+    assert found.shapes[0].fragment.pieces == (first,)
+
+
+def test_a_programs_ending_need_not_be_said(phone: Profile) -> None:
+    assert [value.columns for value in ask("lines from Sync", phone).values] == [{"app": "Sync.exe"}]
+    assert [value.columns for value in ask("lines from radio", phone).values] == [{"app": "radio.service"}]
+
+
+def test_the_plural_of_a_name_in_a_message_is_no_text_to_look_for(phone: Profile) -> None:
+    found = ask("how many QueueWorkers ended", phone)
+    assert found.values == []
+    assert "QueueWorker" in " ".join(found.shapes[0].fragment.pieces)
+
+
+def test_the_name_of_a_column_neither_brings_messages_nor_a_guess(phone: Profile) -> None:
+    found = ask("how many lines per node", phone)
+    assert (found.shapes, found.values, found.unmatched) == ([], [], ())

@@ -149,7 +149,7 @@ def _words_at(
         return ValueHandle("", raw, columns, at, True)
     if width == 1 and folded in profile.slot_index and len(raw) > 2 and _only_a_value(folded, profile):
         return ValueHandle("", raw, {}, at, True)
-    if width == 1 and len(raw) > 5 and raw[1:] != raw[1:].lower() and not _is_constant(raw, profile):
+    if width == 1 and len(raw) > 5 and raw[1:] != raw[1:].lower() and not _is_constant(raw.removesuffix("s"), profile):
         return ValueHandle("", raw, {}, at, False)
     return None
 

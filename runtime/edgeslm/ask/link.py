@@ -26,7 +26,7 @@ from edgeslm.ask.find_values import EDGES, blank_out, find_numbers, find_values,
 from edgeslm.ask.fragments import choose_fragments
 from edgeslm.ask.lexicon import column_nouns, column_stems, content_words, filler_words, split_words, stems, stop_words
 from edgeslm.ask.profile import Profile
-from edgeslm.ask.rank import LexicalRanker, RankedShape, ShapeRanker
+from edgeslm.ask.rank import PARTICLES, LexicalRanker, RankedShape, ShapeRanker, own_columns
 from edgeslm.ask.shapes import Slot
 from edgeslm.ask.times import find_times
 from edgeslm.ask.values import LEVEL_WORDS
@@ -74,8 +74,9 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
     quoted = [value.text for value in values if not value.plain and not value.columns and " " in value.text]
     named = name_columns(" ".join([rest, *quoted]), profile, column_nouns("column_phrases"))
     negative = not _NEGATIVE.isdisjoint(split_words(named))
+    particles = PARTICLES & set(split_words(named))
     held = _holding(values, profile)
-    ranked = _rank(content_words(named), values, profile, ranker or LexicalRanker(), negative, held)
+    ranked = _rank(content_words(named), values, profile, ranker or LexicalRanker(), negative, particles, held)
     known = frozenset(stem for word in split_words(named) for stem in stems(word))
     fragments = choose_fragments(ranked, profile, MAX_SHAPES, known, {shape: at for shape, (_, at) in held.items()})
     shapes = [ShapeHandle(f"S{n}", one, one.shape, one.count) for n, one in enumerate(fragments, 1)]
@@ -85,7 +86,7 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
     _bind_slot_values(values, slots)
     coverage = ranked[0].coverage if ranked else 0.0
     unmatched = _unmatched(content_words(named), values, ranked, spoken, columns)
-    values = _number_values(values, rest, ranked, coverage)
+    values = _number_values(values, rest, ranked, coverage, own_columns(profile))
     marks = [_Mark(span.at, True, [f"T{number}"]) for number, span in enumerate(times, 1)]
     marks += [_Mark(at, True, [handle]) for handle, (at, _) in numbers.items()]
     marks += [_Mark(value.at, not value.plain, [value.handle]) for value in values]
@@ -110,11 +111,19 @@ def _rank(
     profile: Profile,
     ranker: ShapeRanker,
     negative: bool,
+    particles: frozenset[str],
     held: Mapping[int, tuple[float, int]],
 ) -> list[RankedShape]:
     """Shapes for the words; values found in a shape's slots speak for it, words that are values count for little."""
     light = {word for value in values if value.plain and value.columns for word in content_words(value.text)}
-    return ranker.rank(words, profile, {shape: bonus for shape, (bonus, _) in held.items()}, light, negative=negative)
+    return ranker.rank(
+        words,
+        profile,
+        {shape: bonus for shape, (bonus, _) in held.items()},
+        light,
+        negative=negative,
+        particles=particles,
+    )
 
 
 def _holding(values: Sequence[ValueHandle], profile: Profile) -> dict[int, tuple[float, int]]:
@@ -135,14 +144,17 @@ def _holding(values: Sequence[ValueHandle], profile: Profile) -> dict[int, tuple
 
 
 def _number_values(
-    values: list[ValueHandle], rest: str, ranked: Sequence[RankedShape], coverage: float
+    values: list[ValueHandle], rest: str, ranked: Sequence[RankedShape], coverage: float, named: frozenset[str]
 ) -> list[ValueHandle]:
-    """The first values in the question's order as V1, V2 …, with the words that no shape covers as a guess."""
+    """The first values in the question's order as V1, V2 …, with the words that no shape covers as a guess.
+
+    named: stems of the log's columns, which are no guess.
+    """
     open_text = rest
     for value in values:
         open_text = blank_out(open_text, value.at, "\x00")
     met = {word for one in ranked[:MAX_SHAPES] for word in one.matched} if coverage >= _LEAST_COVERAGE else set()
-    if len(values) < MAX_VALUES and (spare := _unlinked_phrase(open_text, met, coverage)):
+    if len(values) < MAX_VALUES and (spare := _unlinked_phrase(open_text, met, coverage, named)):
         values.append(ValueHandle("", rest[spare[0] : spare[1]], {}, spare, True, guess=True))
     values = sorted(values, key=lambda value: value.at)[:MAX_VALUES]
     for number, value in enumerate(values, 1):
@@ -236,7 +248,7 @@ def _bind_slot_values(values: list[ValueHandle], slots: list[SlotHandle]) -> Non
                 value.columns[handle.handle] = own
 
 
-def _unlinked_phrase(text: str, matched: set[str], coverage: float) -> tuple[int, int] | None:
+def _unlinked_phrase(text: str, matched: set[str], coverage: float, named: frozenset[str]) -> tuple[int, int] | None:
     """The stretch of content words that no shape covers, when the best shape leaves much of the question open."""
     if coverage >= _ENOUGH_COVERAGE:
         return None
@@ -248,7 +260,7 @@ def _unlinked_phrase(text: str, matched: set[str], coverage: float) -> tuple[int
     def is_open(word: str) -> bool:
         if matched and (word in LEVEL_WORDS or word in _PARTICLES):  # "break-in warnings" are break-ins
             return False
-        return not matched.issuperset(content_words(word) or [word]) and _says_something(word)
+        return not matched.issuperset(content_words(word) or [word]) and _says_something(word, named)
 
     content = [number for number, (_, _, word) in enumerate(tokens) if is_open(word)]
     if not content:
@@ -269,11 +281,11 @@ def _unlinked_phrase(text: str, matched: set[str], coverage: float) -> tuple[int
     return (start, end) if end - start >= 3 else None
 
 
-def _says_something(word: str) -> bool:
-    """The word may name something in a log; it is no word of asking and names no column."""
+def _says_something(word: str, named: frozenset[str] = frozenset()) -> bool:
+    """The word may name something in a log: no word of asking, no column (`named`: stems of the log's own)."""
     if len(word) < 2 or not word[0].isalpha() or word in stop_words():
         return False
-    return word not in _GENERIC and word not in filler_words() and not column_stems() & set(stems(word))
+    return word not in _GENERIC and word not in filler_words() and (column_stems() | named).isdisjoint(stems(word))
 
 
 def _unmatched(

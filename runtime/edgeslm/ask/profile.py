@@ -3,6 +3,7 @@
 Built from parsed records, the same way at inference and when training data is made. Knows nothing of questions.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ LEVELS = ("TRACE", "DEBUG", "INFO", "NOTICE", "WARN", "ERROR", "FATAL")
 NEVER_SHOWN = {"line_no", "line", "message", "level_text", "ts", "record", "source_line", "source"}
 ENTITY_SLOTS = {"ip", "user", "url", "path", "mac", "uuid", "email"}  # slot kinds that a column of the view reads
 _VALUE_COLUMNS = {"level", "ts", "line_no"}
+_PROGRAM_ENDING = re.compile(r"(?<=\w)\.(?:exe|bin|service|socket|timer|sh|py|pl|rb|js|jar)$", re.I)
 _MAX_DISTINCT = 5000
 RARE_LEVEL = 0.2
 
@@ -56,7 +58,10 @@ class Profile:
 
     @cached_property
     def value_index(self) -> dict[str, dict[str, str]]:
-        """Folded value -> {column: value as written}; names with dots or slashes also under their last part."""
+        """Folded value -> {column: value as written}.
+
+        Names with dots or slashes also under their last part, programs without their ending (`sync` for `sync.exe`).
+        """
         index: dict[str, dict[str, str]] = {}
         for name, counts in self.values.items():
             if name == "level":
@@ -67,6 +72,8 @@ class Profile:
                     tail = value.replace("$", ".").replace("/", ".").rsplit(".", 1)[-1]
                     if len(tail) >= 4 and tail != value:
                         index.setdefault(tail.casefold(), {}).setdefault(name, value)
+                    if ending := _PROGRAM_ENDING.search(value):
+                        index.setdefault(value[: ending.start()].casefold(), {}).setdefault(name, value)
         return index
 
     @cached_property

@@ -16,6 +16,8 @@ from edgeslm.ask.shapes import Shape
 from edgeslm.ask.typos import nearest
 
 SYNONYM, PREFIX, TYPO, COLUMN, LIGHT = 0.5, 0.65, 0.8, 0.4, 0.3
+PARTICLES = frozenset({"off", "down", "out"})  # the ones that turn a verb round; `on`, `up` and `in` say less
+PARTICLE = 0.2  # what each of them is worth
 NEGATION = 0.35  # taken off a message that says `no` or `not` when the question does not
 
 
@@ -41,6 +43,7 @@ class ShapeRanker(Protocol):
         light: set[str],
         *,
         negative: bool = False,
+        particles: frozenset[str] = frozenset(),
     ) -> list[RankedShape]: ...
 
 
@@ -55,14 +58,17 @@ class LexicalRanker:
         light: set[str],
         *,
         negative: bool = False,
+        particles: frozenset[str] = frozenset(),
     ) -> list[RankedShape]:
         """words: the question's content words. bonus: id(shape) -> extra score, from values found in its slots.
 
         light: words that already stand for a value of a column and count for little here.
-        negative: the question says `no` or `not`; otherwise messages that do are put back a little.
+        negative: the question says `no` or `not`; otherwise messages that do are put back a little. particles: those of
+        PARTICLES that it says: a message that says another one is put back, one that says the same is preferred.
         """
         frequency, total = profile.stem_frequency, max(1, len(profile.shapes))
         known = tuple(frequency)
+        named = own_columns(profile)
         options: list[tuple[str, list[tuple[str, float]], float]] = []
         for word in dict.fromkeys(words):
             near = _near_stems(word, known)
@@ -71,7 +77,7 @@ class LexicalRanker:
                 continue
             best = min(frequency[stem] for stem, quality in near if quality == max(q for _, q in near))
             rarity = math.log((total + 1) / (best + 0.5)) + 0.3
-            if any(stem in column_stems() for stem in stems(word)):
+            if any(stem in column_stems() or stem in named for stem in stems(word)):
                 rarity *= COLUMN
             if word in light:
                 rarity *= LIGHT
@@ -79,7 +85,7 @@ class LexicalRanker:
         asks_negative = negative or not _NEGATIONS.isdisjoint(
             stem for word in words for own in stems(word) for stem in (own, *synonyms(own))
         )
-        names = {word for word in words if word in light or _names_column(word, profile)}
+        names = {word for word in words if word in light or _names_column(word, profile, named)}
         whole = sum(rarity for _, _, rarity in options) or 1.0
         ranked = []
         for shape in profile.shapes:
@@ -98,6 +104,8 @@ class LexicalRanker:
             coverage = score / whole
             if not asks_negative and not _NEGATIONS.isdisjoint(shape.stem_words):
                 score -= NEGATION
+            own = _particles(shape)
+            score += PARTICLE * (len(own & particles) - len(own - particles))
             score += extra + 0.03 * math.log(1 + shape.count) - 0.004 * sum(len(part) for part in shape.literals()) / 8
             ranked.append(RankedShape(shape, score, matched, coverage, frozenset(exact)))
         return sorted(ranked, key=lambda one: -one.score)
@@ -112,9 +120,20 @@ _COLUMN_OF = {
 }  # fmt: skip
 
 
-def _names_column(word: str, profile: Profile) -> bool:
+def _particles(shape: Shape) -> frozenset[str]:
+    """Those that are words of their own in the shape's texts: `SCREEN_OFF`, not `timeout`."""
+    places = ((particle, shape.stem_words.get(particle, ())) for particle in PARTICLES)
+    return frozenset(one for one, found in places if any(end - start == len(one) for _, start, end in found))
+
+
+def own_columns(profile: Profile) -> frozenset[str]:
+    """The stems of the columns' names that are one word."""
+    return frozenset(stem for column in profile.columns if "_" not in column.name for stem in stems(column.name))
+
+
+def _names_column(word: str, profile: Profile, own: frozenset[str]) -> bool:
     """The word names a column that the log has, so that meeting it in a message says little."""
-    return any(profile.column(_COLUMN_OF.get(stem, "")) is not None for stem in stems(word))
+    return any(stem in own or profile.column(_COLUMN_OF.get(stem, "")) is not None for stem in stems(word))
 
 
 @lru_cache(maxsize=4096)
