@@ -10,6 +10,7 @@ import pytest
 
 from asked_log import COLUMNS, make_profile, make_records
 from edgeslm.ask.candidates import MAX_NUMBERS, MAX_SHAPES, MAX_SLOTS, MAX_TIMES, MAX_VALUES, Candidates
+from edgeslm.ask.expand import expand
 from edgeslm.ask.grammar import build_grammar
 from edgeslm.ask.link import link
 from edgeslm.ask.profile import ColumnInfo, Profile, build_profile
@@ -40,7 +41,7 @@ def values(candidates: Candidates) -> dict[str, dict[str, str]]:
         ("how many lines from 192.168.7.9?", {"192.168.7.9": {"ip": "192.168.7.9"}}),  # an address that is not there
         ("errors on Gate", {"errors": {"level": "ERROR"}, "Gate": {"host": "gate"}}),
         ("how many WARN lines from sshd's log", {"WARN": {"level": "WARN"}, "sshd": {"app": "sshd"}}),
-        ("warnigns of (kernel)", {"warnigns": {"level": "WARN"}, "kernel": {"app": "kernel"}}),
+        ("warnigns of (kernel)", {"warnings": {"level": "WARN"}, "kernel": {"app": "kernel"}}),
         ("lines at level e", {"E": {"level": "ERROR"}}),
         ("lines of level W.", {"W": {"level": "WARN"}}),
         ("lines of process 103", {"103": {"pid": "103"}}),
@@ -293,3 +294,24 @@ def test_the_plural_of_a_name_in_a_message_is_no_text_to_look_for(phone: Profile
 def test_the_name_of_a_column_neither_brings_messages_nor_a_guess(phone: Profile) -> None:
     found = ask("how many lines per node", phone)
     assert (found.shapes, found.values, found.unmatched) == ([], [], ())
+
+
+def test_a_column_of_a_name_that_few_logs_have_is_offered_as_a_field() -> None:
+    rows = [{"message": f"boot {n}", "app": "init", "run_state": ("up", "stuck")[n % 2]} for n in range(20)]
+    profile = build_profile(rows, [ColumnInfo("app", "text"), ColumnInfo("run_state", "text")])
+    found = ask("lines per run state, and which are stuck?", profile)
+    assert [column.name for column in found.columns] == ["app"]
+    assert [(slot.handle, slot.column) for slot in found.slots][:1] == [("A1", "run_state")]
+    assert [value.columns for value in found.values] == [{"A1": "stuck"}]
+    rest = "GROUP BY {0} ORDER BY count DESC"
+    planned = f"SELECT A1, count(*) AS count FROM logs WHERE A1 = V1 AND A1 IS NOT NULL {rest.format('A1')}"
+    assert Grammar(build_grammar(found)).accepts(planned)
+    written = "SELECT run_state, count(*) AS count FROM logs WHERE run_state = 'stuck' AND run_state IS NOT NULL"
+    assert expand(planned, found) == f"{written} {rest.format('run_state')}"
+    assert [column.name for column in ask("lines per app", profile).columns] == ["app", "run_state"]
+
+
+def test_a_misspelt_word_for_a_level_is_mended_but_not_in_quotes(profile: Profile) -> None:
+    assert ask("warnigns of today.", profile).annotated.startswith("warnings V1")
+    assert "erors" in ask('lines with "erors here"', profile).values[0].text
+    assert ask("warnigns of today.", profile).question == "warnigns of today."

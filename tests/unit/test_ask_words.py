@@ -46,8 +46,8 @@ def test_linking_a_plain_question_imports_neither_thirty_stemmers_nor_the_typo_l
         "import json, sys\n"
         "import edgeslm.ask.planner\n"
         "from edgeslm.ask.lexicon import stems, synonyms\n"
-        "from edgeslm.ask.values import nearest_level\n"
-        "stems('zyxwvuting'), synonyms('fail'), nearest_level('passwords')\n"
+        "from edgeslm.ask.values import spelled_level\n"
+        "stems('zyxwvuting'), synonyms('fail'), spelled_level('passwords')\n"
         "print(json.dumps([name for name in ('rapidfuzz', 'snowballstemmer') if name in sys.modules]))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

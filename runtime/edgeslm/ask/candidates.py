@@ -18,7 +18,8 @@ class SlotHandle:
     """A value inside messages that a query may read: A1, its kind, and the regular expression that reads it.
 
     A slot of a listed shape, or a field that the question names: then `field` is its name as the log writes it, and
-    `form` the regular expression of values that show without the name what they are; "" where they do not.
+    `form` the regular expression of values that show without the name what they are; "" where they do not. A `column`
+    of the view that few logs have is offered as a field too, which a planner knows how to read whatever its name.
     """
 
     handle: str
@@ -27,6 +28,7 @@ class SlotHandle:
     name: str
     field: str = ""
     form: str = ""
+    column: str = ""
 
 
 @dataclass

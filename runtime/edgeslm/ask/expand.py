@@ -9,7 +9,7 @@ import re
 from edgeslm.ask.candidates import Candidates, SlotHandle, ValueHandle
 from edgeslm.ask.profile import ENTITY_SLOTS, NEVER_SHOWN
 from edgeslm.errors import PlanError
-from edgeslm.logs.sqltext import RESERVED_WORDS
+from edgeslm.logs.sqltext import RESERVED_WORDS, identifier
 
 _HANDLES = re.compile(
     r"\bmessage (?P<not_shape>NOT )?LIKE (?P<shape>S\d+)\b"
@@ -68,7 +68,8 @@ def _expand_one(match: re.Match[str], names: dict[str, str], candidates: Candida
     handle = match["slot"]
     items = _ITEMS.match(match.string)
     if handle in names and items and match.end() <= items.end(1) and _is_item(match, items.start(1), items.end(1)):
-        return f"{slot_expression(candidates.slot(handle))} AS {names[handle]}"
+        expression = slot_expression(candidates.slot(handle))
+        return expression if expression == names[handle] else f"{expression} AS {names[handle]}"
     return _slot(handle, names, candidates)
 
 
@@ -110,6 +111,8 @@ def _comparison(column: str, shown: str, operator: str, value: ValueHandle, cand
 
 def slot_expression(slot: SlotHandle) -> str:
     """The SQL that reads a slot's value from a message; NULL where the message has none."""
+    if slot.column:
+        return identifier(slot.column)
     read = f"regexp_extract(message, {quote(slot.regex)}, 1)"
     if slot.slot.numeric:
         return f"TRY_CAST({read} AS {'BIGINT' if slot.slot.integral else 'DOUBLE'})"

@@ -10,7 +10,7 @@ from edgeslm.ask.candidates import MAX_NUMBERS, ValueHandle
 from edgeslm.ask.lexicon import column_words, stems, stop_words
 from edgeslm.ask.numbers import NUMBER_WORDS
 from edgeslm.ask.profile import Profile
-from edgeslm.ask.values import LEVEL_LETTERS, LEVEL_WORDS, looks_like_value, nearest_level
+from edgeslm.ask.values import LEVEL_LETTERS, LEVEL_WORDS, looks_like_value, spelled_level
 
 EDGES = ".,;:!?()[]{}<>"
 _RANK_WORDS = set(
@@ -21,6 +21,7 @@ _LEVEL_LETTER = re.compile(
     r"\blevel (?:= ?)?([vdiwefVDIWEF])\b|\b([VDIWEF])(?: lines| messages| entries| level|-level)"
 )
 _TOKEN = re.compile(r"[^\s\"“”`]+")
+_WORD = re.compile(r"(?<![\w./-])[A-Za-z]{5,}(?![\w/-]|\.\w)")
 _QUOTED = re.compile(r"\"([^\"]{1,200})\"|“([^”]{1,200})”|(?<!\w)'([^']{2,200})'(?!\w)|`([^`]{1,200})`")
 _NUMBER = re.compile(
     r"(?<![\w.])(\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?)(?![\d.]*\w)"
@@ -92,6 +93,21 @@ def name_columns(question: str, profile: Profile, nouns: Iterable[tuple[str, str
     return question
 
 
+def spell_levels(question: str, profile: Profile) -> str:
+    """The question with misspelt words for levels mended, so that a planner reads what it knows; quoted text stays."""
+    if not profile.has_levels:
+        return question
+    quoted = [match.span() for match in _QUOTED.finditer(question)]
+
+    def mended(match: re.Match[str]) -> str:
+        word = match.group().casefold()
+        if word in LEVEL_WORDS or any(start <= match.start() < end for start, end in quoted):
+            return match.group()
+        return spelled_level(word) or match.group()
+
+    return _WORD.sub(mended, question)
+
+
 def strip_edges(text: str, start: int, end: int) -> tuple[int, int]:
     """The stretch without punctuation around it and without a genitive's ending."""
     while start < end and text[start] in EDGES + "'":
@@ -109,7 +125,7 @@ def _value_at(text: str, start: int, end: int, width: int, profile: Profile) -> 
     at = (start, end)
     plain = raw.replace("'", "").replace("-", " ").replace(" ", "").isalpha()
     if width == 1 and plain:
-        level = LEVEL_WORDS.get(folded) or nearest_level(folded)
+        level = LEVEL_WORDS.get(folded)
         if level and profile.has_levels:
             return ValueHandle("", raw, {"level": level}, at, True)
     columns = dict(profile.value_index.get(folded, {}))

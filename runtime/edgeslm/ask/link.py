@@ -5,6 +5,7 @@ Every handle stands for something the question or the log really contains. Knows
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,10 +23,10 @@ from edgeslm.ask.candidates import (
     ValueHandle,
 )
 from edgeslm.ask.fields import Field, fields_named
-from edgeslm.ask.find_values import EDGES, blank_out, find_numbers, find_values, name_columns, strip_edges
+from edgeslm.ask.find_values import EDGES, blank_out, find_numbers, find_values, name_columns, spell_levels, strip_edges
 from edgeslm.ask.fragments import choose_fragments
 from edgeslm.ask.lexicon import column_nouns, column_stems, content_words, filler_words, split_words, stems, stop_words
-from edgeslm.ask.profile import Profile
+from edgeslm.ask.profile import ColumnInfo, Profile
 from edgeslm.ask.rank import PARTICLES, LexicalRanker, RankedShape, ShapeRanker, own_columns
 from edgeslm.ask.shapes import Slot
 from edgeslm.ask.times import find_times
@@ -48,6 +49,10 @@ _NEGATIVE = set(
 _JOINING = set("of the a to in out for on".split())
 _NO_LABEL = set("for to from in on of at is the with by a and".split())
 _PARTICLES = set("away back down off over up".split())  # of "turned down", "held back"
+# Columns that a planner meets in its training, by their names.
+_USUAL_COLUMNS = frozenset(
+    "host app pid component thread level method path status ip user node facility tid bytes duration port".split()
+)
 _LEAST_COVERAGE = 0.35  # share of the question's weight below which the best shape says nothing about its words
 _ENOUGH_COVERAGE = 0.6
 
@@ -62,6 +67,7 @@ class _Mark:
 def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker | None = None) -> Candidates:
     """Offer candidates for a question over a profiled log. Deterministic; never raises on odd input."""
     asked, question = question, name_columns(question, profile, column_nouns("column_nouns"))
+    question = spell_levels(question, profile)
     times = find_times(question, now=now, log_range=profile.time_range)[:MAX_TIMES]
     blank = question
     for span in times:
@@ -82,18 +88,22 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
     shapes = [ShapeHandle(f"S{n}", one, one.shape, one.count) for n, one in enumerate(fragments, 1)]
     columns = {column.name for column in profile.columns}
     spoken = [one for one in fields_named(content_words(named), profile.fields) if _is_no_column(one, known, columns)]
-    slots = _name_slots(shapes, _with_code_field(spoken, values, profile)[:MAX_FIELDS], profile)
+    own = [column for column in profile.columns if _is_unusual(column, known)][:MAX_FIELDS]
+    spoken = _with_code_field(spoken, values, profile)[: MAX_FIELDS - len(own)]
+    slots = _name_slots(shapes, [_as_handle(column, profile) for column in own], spoken, profile)
+    _bind_columns(values, slots)
     _bind_slot_values(values, slots)
     coverage = ranked[0].coverage if ranked else 0.0
     unmatched = _unmatched(content_words(named), values, ranked, spoken, columns)
-    values = _number_values(values, rest, ranked, coverage, own_columns(profile))
+    spoken_of = {stem for column in own for word in column.name.split("_") for stem in stems(word)}
+    values = _number_values(values, rest, ranked, coverage, own_columns(profile) | spoken_of)
     marks = [_Mark(span.at, True, [f"T{number}"]) for number, span in enumerate(times, 1)]
     marks += [_Mark(at, True, [handle]) for handle, (at, _) in numbers.items()]
     marks += [_Mark(value.at, not value.plain, [value.handle]) for value in values]
     return Candidates(
         question=asked,
         annotated=_annotate(question, marks),
-        columns=profile.columns,
+        columns=[column for column in profile.columns if column not in own],
         shapes=shapes,
         slots=slots,
         values=values,
@@ -162,12 +172,40 @@ def _number_values(
     return values
 
 
-def _name_slots(shapes: list[ShapeHandle], fields: list[Field], profile: Profile) -> list[SlotHandle]:
-    """Give fields and the slots of listed shapes names: a column of the view where one reads it, else A1, A2 …"""
-    handles = [
-        SlotHandle(f"A{n}", one.slot, one.regex, one.name, one.name, one.form) for n, one in enumerate(fields, 1)
-    ]
-    of_field = {place: handle.handle for one, handle in zip(fields, handles, strict=True) for place in one.places}
+def _is_unusual(column: ColumnInfo, known: frozenset[str]) -> bool:
+    """A column that the question names and that few logs have, so that a planner has seldom met its name."""
+    if column.entity or column.kind not in ("text", "integer", "number") or column.name in _USUAL_COLUMNS:
+        return False
+    return all(not known.isdisjoint(stems(word)) for word in column.name.split("_"))
+
+
+def _as_handle(column: ColumnInfo, profile: Profile) -> SlotHandle:
+    slot = Slot("num" if column.numeric else "word", profile.values.get(column.name, Counter()))
+    return SlotHandle("", slot, "", column.name, column.name, column=column.name)
+
+
+def _bind_columns(values: list[ValueHandle], slots: list[SlotHandle]) -> None:
+    """Values of a column that is offered as a field are compared with its handle."""
+    for slot in slots:
+        for value in values:
+            if slot.column in value.columns:
+                value.columns[slot.handle] = value.columns.pop(slot.column)
+
+
+def _name_slots(
+    shapes: list[ShapeHandle], handles: list[SlotHandle], fields: list[Field], profile: Profile
+) -> list[SlotHandle]:
+    """Give fields and the slots of listed shapes names: a column of the view where one reads it, else A1, A2 …
+
+    handles: what comes first.
+    """
+    first = len(handles)
+    handles = handles + [SlotHandle("", one.slot, one.regex, one.name, one.name, one.form) for one in fields]
+    for number, one in enumerate(handles, 1):
+        one.handle = f"A{number}"
+    of_field = {
+        place: shown.handle for field, shown in zip(fields, handles[first:], strict=True) for place in field.places
+    }
     entity = {column.name for column in profile.columns if column.entity}
     for shape in shapes:
         used: set[str] = set()
@@ -182,7 +220,11 @@ def _name_slots(shapes: list[ShapeHandle], fields: list[Field], profile: Profile
             if part.numeric and "port" in entity and before_text.rstrip().endswith("port"):
                 name = "port"
             name = of_field.get(id(part), name)
-            if not name and (same := _holding_the_same(part, handles[: len(fields)])) and same.handle not in used:
+            if (
+                not name
+                and (same := _holding_the_same(part, handles[first : first + len(fields)]))
+                and same.handle not in used
+            ):
                 name = same.handle
             if name and name not in used:
                 used.add(name)

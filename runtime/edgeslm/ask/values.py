@@ -28,9 +28,9 @@ def looks_like_value(text: str) -> bool:
 
 
 @lru_cache(maxsize=10000)
-def nearest_level(word: str) -> str | None:
-    """The level a misspelt word means (`erors`, `warnigns`), or None."""
+def spelled_level(word: str) -> str | None:
+    """The word for a level that a misspelt one stands for (`erors`, `warnigns`), or None."""
     if len(word) < 5 or not word.isalpha():
         return None
     best = nearest(word, _COMMON, least=85, most=1)
-    return LEVEL_WORDS[best[0]] if best and best[0][0] == word[0] else None
+    return best[0] if best and best[0][0] == word[0] else None
