@@ -315,3 +315,6 @@ def test_a_misspelt_word_for_a_level_is_mended_but_not_in_quotes(profile: Profil
     assert ask("warnigns of today.", profile).annotated.startswith("warnings V1")
     assert "erors" in ask('lines with "erors here"', profile).values[0].text
     assert ask("warnigns of today.", profile).question == "warnigns of today."
+    rows = [{"message": f"cache warming {n}", "level": "WARN"} for n in range(9)]
+    warm = build_profile(rows, [ColumnInfo("level", "level")])
+    assert ask("how often was a cache warming", warm).annotated == "how often was a cache warming"

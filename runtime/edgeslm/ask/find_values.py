@@ -94,7 +94,10 @@ def name_columns(question: str, profile: Profile, nouns: Iterable[tuple[str, str
 
 
 def spell_levels(question: str, profile: Profile) -> str:
-    """The question with misspelt words for levels mended, so that a planner reads what it knows; quoted text stays."""
+    """The question with misspelt words for levels mended, so that a planner reads what it knows.
+
+    Quoted text stays, and so does a word that messages hold: `warming` of a cache is no slip of `warning`.
+    """
     if not profile.has_levels:
         return question
     quoted = [match.span() for match in _QUOTED.finditer(question)]
@@ -102,6 +105,8 @@ def spell_levels(question: str, profile: Profile) -> str:
     def mended(match: re.Match[str]) -> str:
         word = match.group().casefold()
         if word in LEVEL_WORDS or any(start <= match.start() < end for start, end in quoted):
+            return match.group()
+        if any(stem in profile.stem_frequency for stem in stems(word)):
             return match.group()
         return spelled_level(word) or match.group()
 
