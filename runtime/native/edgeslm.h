@@ -74,6 +74,10 @@ LLAMA_API int32_t edgeslm_greedy_tokens(
         llama_token          * tokens,
         float                * margins);
 
+// One step of greedy decoding: runs the model over `token` at `position` of sequence 0.
+// Returns the most likely next token, or -1: llama_decode failed; -2: no output; -3: the logits are not numbers.
+LLAMA_API int32_t edgeslm_next_token(struct llama_context * ctx, llama_token token, int32_t position);
+
 // The probability, over the whole vocabulary, of the most likely token after batch entry `index`.
 // Returns it, or -2: no output; -3: the logits are not numbers.
 LLAMA_API float edgeslm_top_probability(struct llama_context * ctx, int32_t index);

@@ -116,6 +116,15 @@ int32_t edgeslm_greedy_tokens(
     return 0;
 }
 
+int32_t edgeslm_next_token(llama_context * ctx, llama_token token, int32_t position) {
+    if (edgeslm_decode_tokens(ctx, &token, 1, position, 1) != 0) {
+        return -1;
+    }
+    llama_token next = 0;
+    const int32_t found = edgeslm_greedy_tokens(ctx, 0, 1, &next, nullptr);
+    return found == 0 ? next : found;
+}
+
 float edgeslm_top_probability(llama_context * ctx, int32_t index) {
     const float * logits = llama_get_logits_ith(ctx, index);
     if (!logits) {

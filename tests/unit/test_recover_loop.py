@@ -51,21 +51,22 @@ def start(folder: Path, **settings: Any) -> Any:
     return module, Run(module, Schedule(**{"steps": 11, "rate": 0.05, **settings}), folder / "checkpoint.pt")
 
 
-def test_a_run_killed_at_any_step_ends_with_the_weights_of_an_undisturbed_one(tmp_path: Path) -> None:
-    module, run = start(tmp_path)
+@pytest.mark.parametrize("optimizer", loop.OPTIMIZERS)
+def test_a_run_killed_at_any_step_ends_with_the_weights_of_an_undisturbed_one(tmp_path: Path, optimizer: str) -> None:
+    module, run = start(tmp_path, optimizer=optimizer)
     for _ in run.steps(load, objective_of(module)):
         pass
     assert run.step == 11
     for killed in (1, PER_EPOCH, PER_EPOCH + 2, 10):
         folder = tmp_path / str(killed)
         folder.mkdir()
-        first, broken = start(folder)
+        first, broken = start(folder, optimizer=optimizer)
         for _ in broken.steps(load, objective_of(first)):
             if broken.step == killed:
                 broken.save()
             if broken.step == killed + 1:  # and a step that is lost
                 break
-        again, resumed = start(folder)
+        again, resumed = start(folder, optimizer=optimizer)
         assert resumed.step == killed
         torch.manual_seed(killed)  # whatever was drawn in between
         for _ in resumed.steps(load, objective_of(again)):
@@ -105,7 +106,7 @@ def test_the_rate_rises_and_then_falls(tmp_path: Path) -> None:
     module, run = start(tmp_path, steps=20, warmup=0.2, decay=0.5, rate=1.0)
     rates = []
     for _ in run.steps(load, objective_of(module)):
-        rates.append(run.optimizer.param_groups[0]["lr"])
+        rates.append(run.optimizers[0].param_groups[0]["lr"])
     assert rates[:4] == sorted(rates[:4])
     assert rates[0] < 0.01
     assert rates[5:10] == [1.003] * 5

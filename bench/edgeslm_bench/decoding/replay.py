@@ -37,11 +37,18 @@ class ReplayDecoder(Decoder):
         tokens, margins = super().best(first, count)
         if not self.script:
             return tokens, margins
+        return self._scripted(self._start + first + 1, tokens), [_CERTAIN] * count
+
+    def next(self, token: int) -> int:
+        found = super().next(token)
+        return self._scripted(len(self.tokens), [found])[0] if self.script else found
+
+    def _scripted(self, place: int, tokens: list[int]) -> list[int]:
+        """The script's tokens from `place` on instead of those that were found, as far as it goes."""
         if self.exit_layer:
             raise ModelError("a replayed text says nothing of what the first layers would draft")
-        place = self._start + first + 1
-        wanted = self.script[place : place + count]
-        return wanted + tokens[len(wanted) :], [_CERTAIN] * count
+        wanted = self.script[place : place + len(tokens)]
+        return wanted + tokens[len(wanted) :]
 
 
 class ReplayModel(Model):

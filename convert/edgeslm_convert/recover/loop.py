@@ -1,4 +1,4 @@
-"""The one training loop: AdamW, warm-up and decay, clipping, checkpoints that a killed run goes on from, and a log.
+"""The one training loop: AdamW or Muon, warm-up, decay, clipping, checkpoints to go on from, and a log.
 
 It is given a module, an epoch's batches and an objective, and refuses to know what they mean. Runs on a GPU where
 there is one, in bfloat16 where that pays, else in float32.
@@ -21,9 +21,11 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import Module
+from torch.optim import Optimizer
 from tqdm import tqdm
 
 from edgeslm.errors import EdgeSlmError, InputError, ModelError
+from edgeslm_convert.recover.muon import Muon, matrices
 
 # ids [b, t] first, then what the objective wants: labels [b, t], or an attention mask and the targets.
 Batch = tuple[Tensor, ...]
@@ -32,6 +34,7 @@ Part = tuple[Tensor, dict[str, float]]  # a share of a batch's loss, and of its 
 Objective = Callable[[Batch], Iterable[Part]]
 _NOTE_SECONDS = 60  # between lines of train.jsonl
 _EVALUATION_SHARE = 0.1  # of the wall time at most, but for the last one
+OPTIMIZERS = ("adamw", "muon")
 _NUMBERS = ("step", "spent", "seen", "epoch", "place")
 
 
@@ -39,7 +42,8 @@ _NUMBERS = ("step", "spent", "seen", "epoch", "place")
 class Schedule:
     """How long and how fast to train: for `steps`, or for `minutes` of training (0: no limit), whichever ends first.
 
-    warmup, decay: the shares of the run in which the rate rises from, and falls towards, zero.
+    warmup, decay: the shares of the run in which the rate rises from, and falls towards, zero. optimizer: "adamw", or
+    "muon" for the matrices between the layers and AdamW for the rest.
     """
 
     steps: int = 1000
@@ -51,13 +55,17 @@ class Schedule:
     clip: float = 1.0
     seed: int = 1
     checkpoint_minutes: float = 5.0
+    optimizer: str = "adamw"
 
     def offenders(self) -> list[str]:
         """What cannot be trained with, in words."""
         least = {"steps": 1, "minutes": 0, "rate": 0, "warmup": 0, "weight_decay": 0, "checkpoint_minutes": 0}
         values = asdict(self)
         wrong = [f"{name} is {values[name]}, at least {low}" for name, low in least.items() if not values[name] >= low]
-        return wrong + [f"{name} is {values[name]}, above 0" for name in ("decay", "clip") if not values[name] > 0]
+        wrong += [f"{name} is {values[name]}, above 0" for name in ("decay", "clip") if not values[name] > 0]
+        if self.optimizer not in OPTIMIZERS:
+            wrong.append(f"optimizer is {self.optimizer!r}, one of {', '.join(OPTIMIZERS)}")
+        return wrong
 
 
 def pick_device() -> torch.device:
@@ -95,12 +103,16 @@ class Run:
         self.device = pick_device()
         self.module = module.to(self.device)
         self.dropout = dropout
-        trained = [p for p in module.parameters() if p.requires_grad]
+        by_muon = matrices(module) if schedule.optimizer == "muon" else []
+        apart = {id(p) for p in by_muon}
+        trained = [p for p in module.parameters() if p.requires_grad and id(p) not in apart]
         groups = [
             {"params": [p for p in trained if p.ndim == 2], "weight_decay": schedule.weight_decay},
             {"params": [p for p in trained if p.ndim != 2], "weight_decay": 0.0},
         ]
-        self.optimizer = torch.optim.AdamW(groups, lr=schedule.rate, betas=betas)
+        self.optimizers: list[Optimizer] = [torch.optim.AdamW(groups, lr=schedule.rate, betas=betas)]
+        if by_muon:
+            self.optimizers.append(Muon(by_muon, lr=schedule.rate, weight_decay=schedule.weight_decay))
         self.step, self.spent, self.seen = 0, 0.0, 0
         self.epoch, self.place = 0, 0  # whole epochs done, and batches of the next one
         self.means: dict[str, float] = {}  # running means
@@ -115,7 +127,10 @@ class Run:
             strange = [*keys.unexpected_keys, *(set(keys.missing_keys) - self._frozen())]
             if strange:
                 raise ValueError(f"it has other weights: {', '.join(sorted(strange)[:3])}")
-            self.optimizer.load_state_dict(state["optimizers"][0])
+            if len(state["optimizers"]) != len(self.optimizers):
+                raise ValueError("it was written with another optimizer")
+            for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(saved)
             for name in _NUMBERS:
                 setattr(self, name, state[name])
         except Exception as error:  # torch raises whatever a damaged file leads it to
@@ -137,7 +152,7 @@ class Run:
         frozen = self._frozen()
         state = {
             "model": {name: tensor for name, tensor in self.module.state_dict().items() if name not in frozen},
-            "optimizers": [self.optimizer.state_dict()],
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "means": self.means,
             "before": self.before,
             **{name: getattr(self, name) for name in _NUMBERS},
@@ -178,7 +193,7 @@ class Run:
         began = time.perf_counter()
         at, schedule = self.progress, self.schedule
         scale = min(1.0, at / schedule.warmup if schedule.warmup else 1.0, (1.0 - at) / schedule.decay) + 0.003
-        for group in self.optimizer.param_groups:
+        for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
             group["lr"] = schedule.rate * scale
         self.module.train(self.dropout)
         measures = self._backward(tuple(tensor.to(self.device) for tensor in batch), objective)
@@ -189,8 +204,9 @@ class Run:
                 reason=f"the loss is {measures['loss']:g} and its gradient {float(norm):g}",
                 hint="lower the rate, and look for damaged weights",
             )
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         kept = 0.98 if self.step else 0.0
         self.means = {name: kept * self.means.get(name, value) + (1 - kept) * value for name, value in measures.items()}
         self.step, self.place, self.seen = self.step + 1, self.place + 1, self.seen + batch[0].numel()

@@ -63,6 +63,7 @@ class Candidates:
     """Everything a query for this question may be made of.
 
     coverage: share of the question's weight that the best shape covers. unmatched: its words that were found nowhere.
+    compares: a number may be a bound. measures: handles of numbers that are sizes or durations, so count nothing.
     """
 
     question: str
@@ -76,6 +77,8 @@ class Candidates:
     has_levels: bool
     coverage: float
     unmatched: tuple[str, ...] = ()
+    compares: bool = True
+    measures: frozenset[str] = frozenset()
 
     def value(self, handle: str) -> ValueHandle:
         return next(value for value in self.values if value.handle == handle)

@@ -17,6 +17,7 @@ def build_grammar(candidates: Candidates) -> str:
     texts = [column.name for column in candidates.columns] + [slot.handle for slot in candidates.slots]
     numeric = [column.name for column in candidates.columns if column.numeric]
     numeric += [slot.handle for slot in candidates.slots if slot.slot.numeric]
+    counts = [handle for handle in candidates.numbers if handle not in candidates.measures]
     starts = ["count", "times", "lines", "span", "share", "gap"]
     rules = {
         "count": '"count(*) FROM logs" where?',
@@ -26,10 +27,10 @@ def build_grammar(candidates: Candidates) -> str:
         '"min(ts) FILTER (WHERE " conds ")) - epoch(min(ts) FILTER (WHERE " conds ")) FROM logs" where?)',
         "share": '"100.0 * count(*) FILTER (WHERE " conds ") / count(*) FROM logs" where?',
         "gap": '"max(gap) FROM (SELECT epoch(ts) - epoch(lag(ts) OVER (ORDER BY ts)) AS gap FROM logs" where? ")"',
-        "having": '" HAVING count(*) > " number',
+        "having": f'" HAVING count(*) > " ({_either([*(counts if candidates.compares else ()), "1"])})',
         "dir": '"DESC" | "ASC"',
         "limit": '" LIMIT " number',
-        "number": _either([*candidates.numbers, "1"]),
+        "number": _either([*counts, "1"]),
         "where": '" WHERE " conds',
         "conds": f'cond (" AND " cond){{0,{MOST_CONDITIONS - 1}}}',
         "cond": _conditions(candidates, numeric),
@@ -106,9 +107,8 @@ def _conditions(candidates: Candidates, numeric: list[str]) -> str:
     if candidates.times:
         simple.append(f'"ts " ("NOT ")? "IN " ({_either(list(candidates.times))})')
     if candidates.numbers and numeric:
-        simple.append(
-            f'({_either(numeric)}) " " (">=" | "<=" | ">" | "<" | "=" | "<>") " " ({_either(list(candidates.numbers))})'
-        )
+        compared = _either([">=", "<=", ">", "<", "=", "<>"] if candidates.compares else ["=", "<>"])
+        simple.append(f'({_either(numeric)}) " " ({compared}) " " ({_either(list(candidates.numbers))})')
     if not simple:
         simple.append('"ts IS NOT NULL"')
     one = " | ".join(f"({condition})" for condition in simple)

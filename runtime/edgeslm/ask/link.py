@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from edgeslm.ask.amounts import compares, find_measures
 from edgeslm.ask.candidates import (
     MAX_FIELDS,
     MAX_NUMBERS,
@@ -112,6 +113,8 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
         has_levels=profile.has_levels,
         coverage=coverage,
         unmatched=unmatched,
+        compares=compares(blank),
+        measures=find_measures(blank, numbers),
     )
 
 

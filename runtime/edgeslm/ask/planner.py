@@ -14,7 +14,8 @@ from edgeslm.ask.candidates import Candidates
 from edgeslm.ask.grammar import build_grammar
 from edgeslm.ask.link import link
 from edgeslm.ask.profile import ColumnInfo, Profile, build_profile
-from edgeslm.ask.readings import LONGEST_SQL, SURE_KEY, Reading, make_prompt, other_readings, probability, read
+from edgeslm.ask.readings import LONGEST_SQL, SURE_KEY, Reading, draw, make_prompt, other_readings, probability, read
+from edgeslm.ask.sense import nonsense
 from edgeslm.ask.times import find_times
 from edgeslm.engine import LoadAhead, Model
 from edgeslm.errors import PlanError
@@ -114,7 +115,10 @@ def sure_above(model: Model) -> float | None:
 
 
 def write_sql(model: Model, candidates: Candidates) -> tuple[str, float]:
-    """The query over handles that the model writes under the grammar, and the probability it gave it."""
+    """The query over handles that the model writes under the grammar, and the probability it gave it.
+
+    Where that is one that nobody means, the likeliest of some others that somebody may.
+    """
     prompt, grammar = make_prompt(model, candidates), build_grammar(candidates)
     done = model.complete(prompt, grammar=grammar, max_tokens=LONGEST_SQL)
     text = done.text.strip()
@@ -124,6 +128,10 @@ def write_sql(model: Model, candidates: Candidates) -> tuple[str, float]:
             reason=f"it stopped after {done.completion_tokens} tokens",
             hint="ask in other words, or write the SQL yourself with `edgeslm sql`",
         )
+    if nonsense(text, candidates):
+        sound = [one for one in draw(model, prompt, grammar) if not nonsense(one[0], candidates)]
+        if sound:
+            return max(sound, key=lambda one: one[1])
     return text, probability(done.logprobs)
 
 

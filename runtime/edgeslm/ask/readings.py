@@ -13,6 +13,7 @@ from edgeslm.ask.candidates import Candidates
 from edgeslm.ask.expand import expand
 from edgeslm.ask.grammar import build_grammar
 from edgeslm.ask.prompt import FINETUNE_NAME, chat_prompt, compact_prompt
+from edgeslm.ask.sense import nonsense
 from edgeslm.engine import Model
 
 SURE_KEY = "edgeslm.planner.sure_above"  # GGUF metadata: a plan of at least this probability counts as sure
@@ -88,8 +89,9 @@ def make_prompt(model: Model, candidates: Candidates) -> str:
 def other_readings(model: Model, first: Reading, candidates: Candidates) -> list[Reading]:
     """What else the model may have meant, likeliest first: drawn with fixed seeds, each query once, without `first`."""
     prompt, grammar = make_prompt(model, candidates), build_grammar(candidates)
-    drawn = {text: sure for text, sure in _draw(model, prompt, grammar) if text != first.handle_sql}
-    others = [read(text, sure, candidates) for text, sure in sorted(drawn.items(), key=lambda one: -one[1])]
+    drawn = {text: sure for text, sure in draw(model, prompt, grammar) if text != first.handle_sql}
+    likely = sorted(drawn.items(), key=lambda one: -one[1])
+    others = [read(text, sure, candidates) for text, sure in likely if not nonsense(text, candidates)]
     unlike = {one.sql: one for one in reversed(others) if one.sql != first.sql}
     return sorted(unlike.values(), key=lambda one: -one.confidence)
 
@@ -103,7 +105,8 @@ def second_round(first: Reading, others: Sequence[Reading], *, none: bool) -> li
     return [one for one in others if none or one.confidence >= _RIVAL * first.confidence]
 
 
-def _draw(model: Model, prompt: str, grammar: str) -> Iterator[tuple[str, float]]:
+def draw(model: Model, prompt: str, grammar: str) -> Iterator[tuple[str, float]]:
+    """Queries drawn with fixed seeds, some of them the same, and the probability of each."""
     for seed in range(_DRAWS):
         done = model.complete(
             prompt, grammar=grammar, max_tokens=LONGEST_SQL, temperature=_TEMPERATURE, seed=seed, reuse_prefix=True

@@ -19,7 +19,6 @@ LEVEL_LETTERS = {"V": "TRACE", "D": "DEBUG", "I": "INFO", "W": "WARN", "E": "ERR
 _COMMON = [word for words in _LEVELS.values() for word in words.split() if len(word) > 4]
 _VALUE = re.compile(r"(?=.*\d)(?=.*[A-Za-z_./:-]).+|.*[_/\\=@$].*|\w+(?:\.\w+)+|\w+::\w+|\w+-\w+-[\w-]+")
 _MEASURE = re.compile(r"\d+(?:st|nd|rd|th|s|ms|am|pm|%|min|h|d|hrs?|kb|mb|gb|x)|[a-z]+-[a-z]+", re.I)  # or a compound
-_MEASURE = re.compile(r"\d+(?:st|nd|rd|th|s|ms|am|pm|%|min|h|d|hrs?|kb|mb|gb|x)|[a-z]+-[a-z]+", re.I)  # or a compound
 
 
 def looks_like_value(text: str) -> bool:

@@ -39,6 +39,16 @@ class Hooks:
         _check_numbers(self._own.edgeslm_greedy_tokens(self._context, first, count, tokens, margins))
         return list(tokens), list(margins)
 
+    def next_token(self, token: int, position: int) -> int:
+        """Run the model over `token` at `position`; the most likely next one, or -1 where llama.cpp refuses.
+
+        Raises ModelError where the logits are not numbers.
+        """
+        found: int = self._own.edgeslm_next_token(self._context, token, position)
+        if found < -1:
+            _check_numbers(found)
+        return found
+
     def top_probability(self, index: int) -> float:
         """The probability of the most likely token after batch entry `index`."""
         probability: float = self._own.edgeslm_top_probability(self._context, index)
@@ -80,6 +90,7 @@ def bind(library: Library) -> Any:
     signatures: dict[str, tuple[list[Any], Any]] = {
         "edgeslm_decode_tokens": ([context, token, integer, integer, integer], integer),
         "edgeslm_greedy_tokens": ([context, integer, integer, token, numbers], integer),
+        "edgeslm_next_token": ([context, llama.llama_token, integer], integer),
         "edgeslm_top_probability": ([context, integer], ctypes.c_float),
         "edgeslm_set_exit_layer": ([context, integer], integer),
         "edgeslm_get_exit_layer": ([context], integer),

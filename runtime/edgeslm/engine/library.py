@@ -24,10 +24,10 @@ from typing import Any
 
 from edgeslm.errors import ModelError
 
-# How often a thread that waits for the others looks before it sleeps. With OpenMP's own 300,000 it burns a core that
-# another program could use, and that the thread it waits for needs: on two busy cores 81 tokens of a 9M model took
-# 4-35 s, with this 0.8-1.4 s (1.1 s on one thread).
-_SPIN_COUNT = "1000"
+# How often a thread that waits for the others looks before it sleeps, 1 to 2 ms. With OpenMP's own 300,000 it may hold
+# a core that the thread it waits for needs; with 1,000 it slept six times a token, and an idle machine decoded 0.86 as
+# fast as llama-bench, with this 1.0 times as fast; two busy cores are no slower for it (docs/log.md).
+_SPIN_COUNT = "30000"
 REINSTALL = "install edgeslm again (`make run` in a checkout, `pip install --force-reinstall .` elsewhere)"
 
 

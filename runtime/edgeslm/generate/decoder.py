@@ -73,9 +73,20 @@ class Decoder:
             wanted = min(outputs, len(part)) if start + len(part) == len(tokens) else 0
             status = self._hooks.decode(part, len(self.tokens), wanted)
             if status != 0:
-                reason = first_reason(self.model.library.take_log()) or f"llama_decode returned {status}"
-                raise ModelError(f"{self.model.name} could not be run", reason=reason)
+                raise self._failure(f"llama_decode returned {status}")
             self.tokens += part
+
+    def next(self, token: int) -> int:
+        """Read one token and choose the next, the most likely one: as `read` and `best`, in one call."""
+        found = self._hooks.next_token(token, len(self.tokens))
+        if found < 0:
+            raise self._failure("llama_decode failed")
+        self.tokens.append(token)
+        return found
+
+    def _failure(self, otherwise: str) -> ModelError:
+        reason = first_reason(self.model.library.take_log()) or otherwise
+        return ModelError(f"{self.model.name} could not be run", reason=reason)
 
     def best(self, first: int, count: int) -> tuple[list[int], list[float]]:
         """The most likely token after entries first … of the last step, and its lead over the second one (logits)."""

@@ -66,9 +66,8 @@ class Plain:
 
     def step(self, pending: int, most: int) -> list[int]:
         """One token."""
-        self._decoder.read([pending])
         self.tally.steps += 1
-        return self._decoder.best(0, 1)[0]
+        return [self._decoder.next(pending)]
 
 
 class Speculative:

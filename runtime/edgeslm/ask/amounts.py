@@ -1,0 +1,41 @@
+"""What the numbers of a question can be: amounts with a unit, or something to compare with. The grammar asks.
+
+Only what no reading could mean is ruled out; which of the rest is meant is the planner's choice.
+"""
+
+import re
+from collections.abc import Mapping
+
+_COMPARES = re.compile(
+    r"[<>≤≥]|\bat (?:least|most)\b"
+    r"|\b(?:than|over|above|below|under|beneath|past|beyond|up ?to|upwards?|between|within|outside|minimum|maximum|min|max|excess|until|through|no later|or so|and up|limit)\b"
+    r"|\b(?:more|less|fewer|longer|shorter|greater|higher|lower|bigger|larger|smaller|slower|faster|older|newer|later"
+    r"|earlier|worse|better|further|exceed\w*|surpass\w*|reach\w*|topp(?:ed|ing)|hitting|cross(?:es|ed|ing))\b"
+    r"|\bfrom \S+ to \S+|\d ?(?:-|to) ?\d|\d\+",
+    re.I,
+)
+_THAN = re.compile(
+    r"(?:[<>]=?|\b(?:than|over|above|below|under|exceed(?:s|ed|ing)?|beyond|past|at least|at most|up to"
+    r"|reach(?:es|ed|ing)?))\s*$",
+    re.I,
+)
+_UNIT = re.compile(r"\s*(?:%|(?:ms|msecs?|millis|milliseconds?|[kmgt]i?b|[kmgt]?bytes?|percent|degrees)\b)", re.I)
+_TIME_UNIT = re.compile(r"\s*(?:s|secs?|seconds?|mins?|minutes?|h|hrs?|hours?)\b", re.I)
+
+
+def compares(question: str) -> bool:
+    """Whether the question says anything by which a number may be a bound: `more than 5`, `5 or longer`, `> 5`."""
+    return _COMPARES.search(question) is not None
+
+
+def find_measures(question: str, numbers: Mapping[str, tuple[tuple[int, int], str]]) -> frozenset[str]:
+    """The handles of numbers that are a size or a duration, never how many lines or values: `more than 5 seconds`.
+
+    "the 5 seconds with most lines" has none: a count may stand before a word for a time unless it is compared with.
+    """
+    found = set()
+    for handle, ((start, end), _) in numbers.items():
+        after = question[end:]
+        if _UNIT.match(after) or (_TIME_UNIT.match(after) and _THAN.search(question[:start])):
+            found.add(handle)
+    return frozenset(found)
