@@ -54,6 +54,24 @@ def test_a_field_reads_what_follows_its_name_in_every_shape(name: str, values: l
     assert field.slot.numeric is numeric
 
 
+def test_a_field_whose_values_are_settings_reads_their_names() -> None:
+    messages = [f"Host setup:{name}={number}" for number, name in enumerate(["disk.size", "cpu", "ram_mb"])]
+    field = fields_of(messages)["setup"]
+    assert [read(field, message) for message in messages] == ["disk.size", "cpu", "ram_mb"]
+    mixed = fields_of([*messages, "Host setup:none"]).get("setup")
+    assert mixed is None or read(mixed, "Host setup:cpu=1") == "cpu=1"
+
+
+def test_identifiers_that_say_what_they_are_make_a_field() -> None:
+    messages = [f"fetched unit for_{name}~31bf~amd64" for name in ("KB2928120", "KB2853952", "CVE-2021-44228", "KB31")]
+    found = fields_of(messages)
+    assert "CVE" not in found  # one value is no field
+    field = found["KB"]
+    assert set(field.slot.values) == {"KB2928120", "KB2853952"}
+    assert [read(field, message) for message in messages] == ["KB2928120", "KB2853952", None, None]
+    assert read(field, "see XKB29281201") is None
+
+
 def test_a_name_with_one_value_is_no_field_and_a_clock_is_none() -> None:
     assert set(fields_of(MESSAGES)) == {"status", "len", "took", "Fan state", "mixer gain set to", "mode"}
 

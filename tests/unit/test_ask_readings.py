@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from asked_log import make_profile
+from asked_log import make_profile, open_view
 from edgeslm.ask.link import link
 from edgeslm.ask.planner import sure_above
 from edgeslm.ask.readings import SURE_KEY, other_readings, probability, read, second_round
@@ -87,3 +87,32 @@ def test_words_that_nothing_in_the_log_matches_are_named() -> None:
 def test_a_columns_name_is_no_word_that_nothing_matches() -> None:
     candidates = link("warp per host", make_profile(), now=datetime(2024, 5, 3, 12))
     assert candidates.unmatched == ("warp",)
+
+
+@pytest.mark.parametrize(
+    ("handle_sql", "evidence"),
+    [
+        ("SELECT count(*) FROM logs WHERE (app = V1 OR app = V2)", "(app = 'sshd' OR app = 'kernel')"),
+        (
+            "SELECT 100.0 * count(*) FILTER (WHERE (app = V1 OR app = V2)) / count(*) FROM logs",
+            "(((app = 'sshd' OR app = 'kernel')))",
+        ),
+        (
+            "SELECT epoch(min(ts) FILTER (WHERE (app = V1 OR app = V2))) - epoch(min(ts) FILTER (WHERE app = V2))"
+            " FROM logs WHERE app = V1",
+            "(((app = 'sshd' OR app = 'kernel')) OR (app = 'kernel')) AND app = 'sshd'",
+        ),
+        (
+            "SELECT max(gap) FROM (SELECT epoch(ts) - epoch(lag(ts) OVER (ORDER BY ts)) AS gap FROM logs"
+            " WHERE (app = V1 OR app = V2))",
+            "(app = 'sshd' OR app = 'kernel')",
+        ),
+        ("SELECT app, count(*) AS count FROM logs GROUP BY app HAVING count(*) > 1 ORDER BY count DESC", None),
+    ],
+)
+def test_the_lines_that_prove_an_answer_meet_all_its_conditions(handle_sql: str, evidence: str | None) -> None:
+    candidates = link("how many lines from sshd or kernel", make_profile(), now=datetime(2024, 5, 3, 12))
+    reading = read(handle_sql, 0.5, candidates)
+    assert reading.evidence_where == evidence
+    if evidence:
+        open_view().execute(f"SELECT count(*) FROM logs WHERE {evidence}").fetchall()

@@ -18,6 +18,7 @@ from edgeslm.ask.grammar import may_be_text
 from edgeslm.ask.link import Candidates, ShapeHandle, link
 from edgeslm.ask.profile import ColumnInfo, Profile, build_profile
 from edgeslm.ask.prompt import compact_prompt
+from edgeslm.ask.sense import nonsense
 from edgeslm_convert.logmodel.questions import Asker, Cond, Question, Ref
 from edgeslm_convert.logmodel.simulate import Log, simulate
 from edgeslm_convert.logmodel.table import is_empty, open_table, rows_of
@@ -101,7 +102,10 @@ def resolve(
 
 def write_query(question: Question, log: Log, candidates: Candidates) -> str:
     """The question's query over the candidates' handles. Raises Dropped where they do not hold what it needs."""
-    return _Writer(question, log, candidates).sql()
+    sql = _Writer(question, log, candidates).sql()
+    if why := nonsense(sql, candidates):
+        raise Dropped(f"nobody asks for {why}")
+    return sql
 
 
 class _Writer:
@@ -112,6 +116,7 @@ class _Writer:
     def sql(self) -> str:
         question = self.question
         every = [*question.conds, *(cond for conds in question.more.values() for cond in conds)]
+        every += [one for cond in every if cond[0] == "OR" for one in cond[1]]
         for cond in every:
             if cond[0] == "S":
                 self.shapes[cond[1]] = self._shape(cond[1])

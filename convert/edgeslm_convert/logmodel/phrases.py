@@ -105,8 +105,10 @@ class Phrases:
     def subject(self, *, event: bool = False) -> Subject:
         """An event, a level, a program, everything, or something this log does not hold."""
         rng, roll = self.rng, self.rng.random()
-        if event or roll < 0.58:
+        if event or roll < 0.54:
             return self.template_subject(rng.choice(list(self.counts)))
+        if roll < 0.58:
+            return self._either_event()
         if roll < 0.7 and "level" in self.present:
             return self._level_subject()
         if roll < 0.8 and ("app" in self.present or "component" in self.present):
@@ -119,6 +121,33 @@ class Phrases:
             return self.absent_subject()
         pair = rng.choice(self.modifiers["everything_nouns"])
         return Subject(pair["many"], pair["one"], [], everything=True)
+
+    def _either_event(self) -> Subject:
+        """One of two events, told apart by a word where the same thing did both. Raises ValueError for one alone."""
+        rng = self.rng
+        first = self.log.templates[rng.choice(list(self.counts))]
+        others = [at for at in self.counts if self.log.templates[at] is not first]
+        same = [
+            (mine, its, at)
+            for at in others
+            for mine in first.says
+            for its in self.log.templates[at].says
+            if mine["subj"] == its["subj"] and mine["past"] != its["past"]
+        ]
+        number = self.log.templates.index(first)
+        if same and rng.random() < 0.7:
+            mine, its, other = rng.choice(same)
+            says = {"subj": mine["subj"]} | {key: f"{mine[key]} or {its[key]}" for key in ("base", "past")}
+            many, one = (f"{mine[key]} or {its[key]}" for key in ("nps", "np"))
+        else:
+            other = rng.choice(others)
+            if not first.says or not self.log.templates[other].says:
+                raise ValueError("no phrase")
+            mine, its, says = rng.choice(first.says), rng.choice(self.log.templates[other].says), None
+            joint = rng.choice([" or ", " or ", " and ", ", "])
+            many, one = mine["nps"] + joint + its["nps"], f"{mine['np']} or {its['np']}"
+        either = ("OR", [("S", number, False), ("S", other, False)])
+        return Subject(many, one, [either], None, says)
 
     def _level_subject(self) -> Subject:
         rng = self.rng

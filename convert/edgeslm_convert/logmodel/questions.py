@@ -103,10 +103,16 @@ class _Draft:
         return any(cond[0] == "ABSENT" for cond in self.conds)
 
 
+def _says_nothing(wording: str) -> bool:
+    """Whether a wording is its places alone."""
+    return not PLACE.sub("", wording).replace("please", "").strip()
+
+
 def _reads_as_lines(subject: Subject, wording: str) -> bool:
     """Whether a bare noun phrase that is meant to be counted might as well ask to show the lines it names."""
-    says_nothing = not PLACE.sub("", wording).replace("please", "").strip()
-    return says_nothing and bool(subject.conds) and subject.many.removeprefix("log ").split()[0] in _LINE_NOUNS
+    return (
+        _says_nothing(wording) and bool(subject.conds) and subject.many.removeprefix("log ").split()[0] in _LINE_NOUNS
+    )
 
 
 @cache
@@ -345,6 +351,8 @@ class Asker(Phrases):
             if needs_subject and not places & {"E", "E1", "did", "happened", "thing", "things"}:
                 continue
             if intent == "count" and _reads_as_lines(draft.subject, wording):
+                continue
+            if intent == "count_mention" and not draft.time and _says_nothing(wording):
                 continue
             fits.append(wording)
         return self.rng.choice(fits)

@@ -8,15 +8,16 @@ from collections.abc import Mapping
 
 _COMPARES = re.compile(
     r"[<>≤≥]|\bat (?:least|most)\b"
-    r"|\b(?:than|over|above|below|under|beneath|past|beyond|up ?to|upwards?|between|within|outside|minimum|maximum|min|max|excess|until|through|no later|or so|and up|limit)\b"
+    r"|\b(?:than|over|above|below|under|beneath|past|beyond|up ?to|upwards?|between|within|outside|minimum|maximum|min"
+    r"|max|excess|until|through|no later|or so|and up|limit)\b"
     r"|\b(?:more|less|fewer|longer|shorter|greater|higher|lower|bigger|larger|smaller|slower|faster|older|newer|later"
     r"|earlier|worse|better|further|exceed\w*|surpass\w*|reach\w*|topp(?:ed|ing)|hitting|cross(?:es|ed|ing))\b"
     r"|\bfrom \S+ to \S+|\d ?(?:-|to) ?\d|\d\+",
     re.I,
 )
-_THAN = re.compile(
-    r"(?:[<>]=?|\b(?:than|over|above|below|under|exceed(?:s|ed|ing)?|beyond|past|at least|at most|up to"
-    r"|reach(?:es|ed|ing)?))\s*$",
+COMPARED = re.compile(  # what stands before a number that values are compared with
+    r"(?:[<>]=?|\b(?:than|over|above|below|under|exceed(?:s|ed|ing)?|beyond|past|least|most|up to|reach(?:es|ed|ing)?"
+    r"|greater or equal to|topp(?:ed|ing)))\s*$",
     re.I,
 )
 _UNIT = re.compile(r"\s*(?:%|(?:ms|msecs?|millis|milliseconds?|[kmgt]i?b|[kmgt]?bytes?|percent|degrees)\b)", re.I)
@@ -36,6 +37,6 @@ def find_measures(question: str, numbers: Mapping[str, tuple[tuple[int, int], st
     found = set()
     for handle, ((start, end), _) in numbers.items():
         after = question[end:]
-        if _UNIT.match(after) or (_TIME_UNIT.match(after) and _THAN.search(question[:start])):
+        if _UNIT.match(after) or (_TIME_UNIT.match(after) and COMPARED.search(question[:start])):
             found.add(handle)
     return frozenset(found)

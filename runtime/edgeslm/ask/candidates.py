@@ -46,7 +46,7 @@ class ShapeHandle:
 class ValueHandle:
     """A value of the question, V1: its text, and per column (or A-handle) the value as the log writes it.
 
-    Always usable as text. guess: a stretch of words that was found nowhere.
+    Always usable as text. guess: a stretch of words that was found nowhere. whole: as text, all that a message says.
     """
 
     handle: str
@@ -56,6 +56,7 @@ class ValueHandle:
     plain: bool
     exact_case: bool = False
     guess: bool = False
+    whole: bool = False
 
 
 @dataclass

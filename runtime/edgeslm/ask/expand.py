@@ -94,6 +94,8 @@ def _negate(negation: str | None, condition: str) -> str:
 
 
 def _text_condition(value: ValueHandle) -> str:
+    if value.whole:
+        return f"lower(trim(message)) = {quote(value.text.strip().lower())}"
     pieces = tuple(piece.strip() for piece in re.split(r"…|\.\.\.", value.text) if piece.strip()) or (value.text,)
     return like("line", pieces, ignore_case=not value.exact_case)
 

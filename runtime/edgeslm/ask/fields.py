@@ -34,6 +34,9 @@ _VALUE_AT, _QUOTED_AT = re.compile(_VALUE), re.compile(r"[^\"']+(?=[\"'])")
 _NO_SIGN = re.compile(r"[^=:]*")
 _TELLING = re.compile(r"[A-Za-z]{3,}[_-].*0|(?:[A-Za-z]{2,}[_.-])+0")  # of a form: a word, then numbers
 _MOST_FORMS = 4
+_KEYED = re.compile(r"([A-Za-z_][\w.-]*)=.*", re.S)  # environment:java.home=/usr/lib/jvm: the field is the key
+_NUMBERED = re.compile(r"(?<![A-Za-z0-9])([A-Z]{2,6})-?\d{4,}(?![A-Za-z0-9])")  # KB2928120, CVE-2021-44228
+_MASKED = ("ip", "url", "path", "mac", "uuid", "email", "clock", "date", "num")
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,28 @@ def mine_fields(shapes: Sequence[Shape]) -> list[Field]:
                 seen = table.setdefault(key, _Seen(name, Counter(), Counter()))
                 _note(seen, shape, sign, text[start:], end - start, slots)
     fields = [one for (sign, _), seen in table.items() if (one := _field(sign, seen))]
+    fields += _numbered(shapes)
     return sorted(fields, key=lambda one: -one.count)[:MAX_FIELDS]
+
+
+def _numbered(shapes: Sequence[Shape]) -> list[Field]:
+    """Identifiers inside values that say by capitals before a number what they are: the field KB of `for_KB2928120~31`."""
+    table: dict[str, _Seen] = {}
+    for shape in shapes:
+        met = set()
+        for slot in shape.slots:
+            for value, count in slot.values.items() if slot.kind not in _MASKED else ():
+                for found in _NUMBERED.finditer(value):
+                    seen = table.setdefault(found[1], _Seen(found[1], Counter(), Counter()))
+                    seen.values[found.group()] += count
+                    met.add(found[1])
+        for name in met:
+            table[name].count += shape.count
+    return [
+        Field(name, Slot("id", seen.values), rf"(?:^|[^A-Za-z0-9])({name}-?\d{{4,}})(?:$|[^A-Za-z0-9])", seen.count)
+        for name, seen in table.items()
+        if len(seen.values) > 1
+    ]
 
 
 def _flatten(shape: Shape) -> tuple[str, list[Slot]]:
@@ -150,16 +174,26 @@ def _field(sign: str, seen: _Seen) -> Field | None:
     numeric = seen.numbers == seen.count
     tail = not numeric and seen.spaced and seen.to_end > 0.5 * seen.count
     values = seen.tails if tail else seen.values
+    kind = "num" if numeric else "tail" if tail else "word"
+    if sign in (":", ": ") and not numeric and all(_KEYED.fullmatch(value) for value in values):
+        kind, values = "key", _keys(values)
     if len(values) < 2:
         return None
-    kind = "num" if numeric else "word"
-    regex = _regex(sign, seen.name, "tail" if tail else kind)
-    return Field(seen.name, Slot(kind, values), regex, seen.count, frozenset() if tail else frozenset(seen.places))
+    regex = _regex(sign, seen.name, kind)
+    places = frozenset(seen.places) if kind in ("num", "word") else frozenset[int]()
+    return Field(seen.name, Slot("num" if numeric else "word", values), regex, seen.count, places)
+
+
+def _keys(values: Counter[str]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for value, count in values.items():
+        found[value.partition("=")[0]] += count
+    return found
 
 
 def _regex(sign: str, name: str, kind: str) -> str:
     """The regular expression whose group 1 is the value of the first such field of a message."""
-    value = {"num": f"({_NUMBER})", "word": f"({_VALUE})", "tail": r"(.+?)\s*$"}[kind]
+    value = {"num": f"({_NUMBER})", "word": f"({_VALUE})", "tail": r"(.+?)\s*$", "key": r"([A-Za-z_][\w.-]*)="}[kind]
     if sign == "quote":
         value = value if kind == "num" else "([^\"']+)"
         return f"(?:^|[^\\w.-]){re2_escape(name)} [\"']{value}[\"']"

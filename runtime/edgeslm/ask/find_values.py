@@ -6,11 +6,13 @@ Knows the profile's values and slots, not shapes' ranking or handles' names: lin
 import re
 from collections.abc import Iterable
 
+from edgeslm.ask.amounts import COMPARED
 from edgeslm.ask.candidates import MAX_NUMBERS, ValueHandle
 from edgeslm.ask.lexicon import column_words, stems, stop_words
 from edgeslm.ask.numbers import NUMBER_WORDS
 from edgeslm.ask.profile import Profile
 from edgeslm.ask.values import LEVEL_LETTERS, LEVEL_WORDS, looks_like_value, spelled_level
+from edgeslm.ask.wording import QUOTED, is_whole
 
 EDGES = ".,;:!?()[]{}<>"
 _RANK_WORDS = set(
@@ -22,15 +24,9 @@ _LEVEL_LETTER = re.compile(
 )
 _TOKEN = re.compile(r"[^\s\"“”`]+")
 _WORD = re.compile(r"(?<![\w./-])[A-Za-z]{5,}(?![\w/-]|\.\w)")
-_QUOTED = re.compile(r"\"([^\"]{1,200})\"|“([^”]{1,200})”|(?<!\w)'([^']{2,200})'(?!\w)|`([^`]{1,200})`")
 _NUMBER = re.compile(
     r"(?<![\w.])(\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?)(?![\d.]*\w)"
     r"|(?<![\w.])\d+(?:\.\d+)?(?=(?:ms|s|mb|kb|gb|%)\b)|\b[a-z]+\b",
-    re.I,
-)
-_COMPARED = re.compile(  # what stands before a number that values are compared with
-    r"(?:[<>]=?|\b(?:than|over|above|below|under|exceed(?:s|ed|ing)?|beyond|past|least|most|up to|reach(?:es|ed|ing)?"
-    r"|greater or equal to|topp(?:ed|ing)))\s*$",
     re.I,
 )
 _CODES = re.compile(r"([1-5]\d\d)s")
@@ -52,10 +48,11 @@ def find_values(text: str, profile: Profile) -> tuple[list[ValueHandle], str]:
         if not value.plain:
             text = blank_out(text, at)
 
-    for quote in _QUOTED.finditer(text):
+    for quote in QUOTED.finditer(text):
         inner = next(group for group in quote.groups() if group is not None)
         columns = dict(profile.value_index.get(inner.casefold(), {}))
-        take(quote.span(), ValueHandle("", inner, columns, quote.span(), False))
+        whole = is_whole(text[: quote.start()])
+        take(quote.span(), ValueHandle("", inner, columns, quote.span(), False, whole=whole))
     for match in _LEVEL_LETTER.finditer(text):
         letter = (match[1] or match[2]).upper()
         if profile.has_levels:
@@ -86,7 +83,7 @@ def name_columns(question: str, profile: Profile, nouns: Iterable[tuple[str, str
     for noun, column in nouns:
         if profile.column(column) is None or noun in own:
             continue
-        quoted = [match.span() for match in _QUOTED.finditer(question)]
+        quoted = [match.span() for match in QUOTED.finditer(question)]
         for match in reversed(list(re.finditer(rf"\b{noun}(?=s?\b)", question, re.I))):
             if not any(start <= match.start() < end for start, end in quoted):
                 question = question[: match.start()] + column + question[match.end() :]
@@ -100,7 +97,7 @@ def spell_levels(question: str, profile: Profile) -> str:
     """
     if not profile.has_levels:
         return question
-    quoted = [match.span() for match in _QUOTED.finditer(question)]
+    quoted = [match.span() for match in QUOTED.finditer(question)]
 
     def mended(match: re.Match[str]) -> str:
         word = match.group().casefold()
@@ -153,7 +150,7 @@ def _digits_at(
 ) -> ValueHandle | None:
     """A number that the log holds, or a status code; other numbers are N-handles."""
     columns = {name: value for name, value in columns.items() if not (len(raw) < 3 and name == "pid")}
-    if _after_rank_word(text, at[0]) or _COMPARED.search(text[: at[0]]) or (len(raw) < 3 and not columns):
+    if _after_rank_word(text, at[0]) or COMPARED.search(text[: at[0]]) or (len(raw) < 3 and not columns):
         return None
     status = len(raw) == 3 and raw.isascii() and 100 <= int(raw) <= 599
     if not columns and not _is_held(raw, profile) and not (status and "status" in _number_names(profile)):

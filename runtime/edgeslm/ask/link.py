@@ -32,6 +32,7 @@ from edgeslm.ask.rank import PARTICLES, LexicalRanker, RankedShape, ShapeRanker,
 from edgeslm.ask.shapes import Slot
 from edgeslm.ask.times import find_times
 from edgeslm.ask.values import LEVEL_WORDS
+from edgeslm.ask.wording import write_out
 
 __all__ = [
     "MAX_NUMBERS", "MAX_SHAPES", "MAX_SLOTS", "MAX_TIMES", "MAX_VALUES",
@@ -67,7 +68,8 @@ class _Mark:
 
 def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker | None = None) -> Candidates:
     """Offer candidates for a question over a profiled log. Deterministic; never raises on odd input."""
-    asked, question = question, name_columns(question, profile, column_nouns("column_nouns"))
+    asked, question = question, write_out(question, profile)
+    question = name_columns(question, profile, column_nouns("column_nouns"))
     question = spell_levels(question, profile)
     times = find_times(question, now=now, log_range=profile.time_range)[:MAX_TIMES]
     blank = question

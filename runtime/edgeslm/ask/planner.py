@@ -117,7 +117,7 @@ def sure_above(model: Model) -> float | None:
 def write_sql(model: Model, candidates: Candidates) -> tuple[str, float]:
     """The query over handles that the model writes under the grammar, and the probability it gave it.
 
-    Where that is one that nobody means, the likeliest of some others that somebody may.
+    Where that is one that nobody means, the likeliest of some others that somebody may, or it, with no confidence.
     """
     prompt, grammar = make_prompt(model, candidates), build_grammar(candidates)
     done = model.complete(prompt, grammar=grammar, max_tokens=LONGEST_SQL)
@@ -130,8 +130,7 @@ def write_sql(model: Model, candidates: Candidates) -> tuple[str, float]:
         )
     if nonsense(text, candidates):
         sound = [one for one in draw(model, prompt, grammar) if not nonsense(one[0], candidates)]
-        if sound:
-            return max(sound, key=lambda one: one[1])
+        return max(sound, key=lambda one: one[1], default=(text, 0.0))
     return text, probability(done.logprobs)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from edgeslm.ask.candidates import Candidates
+from edgeslm.ask.conditions import filters, where
 from edgeslm.ask.expand import expand
 from edgeslm.ask.grammar import build_grammar
 from edgeslm.ask.prompt import FINETUNE_NAME, chat_prompt, compact_prompt
@@ -21,8 +22,6 @@ LONGEST_SQL = 200  # tokens
 MOST_READINGS = 3  # shown to a person
 _DRAWS, _TEMPERATURE = 8, 1.0
 _RIVAL = 0.75  # of the first reading's probability: from there on another may take the place of an answer of 0
-_WHERE = re.compile(r" WHERE (.+?)(?= GROUP BY | ORDER BY | LIMIT | HAVING |\)$|$)")
-_FILTERS = re.compile(r"FILTER \(WHERE (.+?)\)(?: /|\) -|\)| FROM|$)")
 _FORMS = [  # what a query asks for, by its form; {0} is its first column, {1} its second
     (r"SELECT count\(\*\) FROM", "the number of {subject}"),
     (r"SELECT count\(DISTINCT (\w+)\)", "the number of different {0} in {subject}"),
@@ -131,24 +130,19 @@ def _column(name: str, candidates: Candidates) -> str:
 
 def _evidence(handle_sql: str, candidates: Candidates) -> str | None:
     """The condition that the lines behind a result meet, written out; None where every line counts."""
-    filters = _FILTERS.findall(handle_sql)
-    where = _WHERE.search(re.sub(r"FILTER \(WHERE .+?\)(?= /|\) -|\) FROM| FROM)", "", handle_sql))
-    parts = []
-    if filters:
-        parts.append("(" + " OR ".join(f"({one})" for one in filters) + ")")
-    if where:
-        parts.append(where[1])
+    events = " OR ".join(f"({one})" for one in filters(handle_sql))
+    parts = [part for part in (f"({events})" if events else "", where(handle_sql)) if part]
     return expand(" AND ".join(parts), candidates) if parts else None
 
 
 def _subject(handle_sql: str, candidates: Candidates) -> str:
     """What the matching lines are, for the answer's sentence: `ERROR lines from sshd with 'Failed password'`."""
-    filters = re.search(r"100\.0 \* count\(\*\) FILTER \(WHERE (.+?)\) /", handle_sql)
-    where = filters or _WHERE.search(handle_sql)
-    if not where or " OR " in where[1]:
+    shared = filters(handle_sql) if handle_sql.startswith("SELECT 100.0") else []
+    conditions = shared[0] if shared else where(handle_sql)
+    if not conditions or " OR " in conditions:
         return ""
     before, after = "", []
-    for condition in where[1].split(" AND "):
+    for condition in conditions.split(" AND "):
         words = condition.split(" ")
         handle = words[-1]
         if condition.startswith("message ") and handle in {shape.handle for shape in candidates.shapes}:

@@ -6,9 +6,8 @@ It judges the query over handles alone, not whether it fits the question; the pl
 import re
 
 from edgeslm.ask.candidates import Candidates
+from edgeslm.ask.conditions import filters, joined, where
 
-_FILTER = re.compile(r"FILTER \(WHERE (.+?)\)(?= /|\) -|\) FROM| FROM)")
-_WHERE = re.compile(r" WHERE (.+?)(?= GROUP BY | ORDER BY | LIMIT | HAVING |\)$|$)")
 _LISTED = re.compile(r"^SELECT (?:DISTINCT (\w+) FROM|count\(DISTINCT (\w+)\) FROM|(\w+), count\(\*\) )")
 _PAIR = re.compile(r"^SELECT (A\d+), (A\d+) FROM")
 _EQUAL = re.compile(r"(\w+) = (V\d+)")
@@ -16,19 +15,18 @@ _EQUAL = re.compile(r"(\w+) = (V\d+)")
 
 def nonsense(handle_sql: str, candidates: Candidates) -> str:
     """Why nobody asks for this, in words; "" where somebody may."""
-    filters = _FILTER.findall(handle_sql)
-    if len(filters) == 2 and filters[0] == filters[1]:
+    compared = filters(handle_sql)
+    if len(compared) == 2 and compared[0] == compared[1]:
         return "the time from something to itself"
-    where = _WHERE.search(_FILTER.sub("", handle_sql))
-    joined = _split(where[1], " AND ") if where else []
-    for conditions in [joined, *(_split(one[1:-1], " OR ") for one in joined if one.startswith("("))]:
+    every = joined(where(handle_sql), " AND ")
+    for conditions in [every, *(joined(one[1:-1], " OR ") for one in every if one.startswith("("))]:
         if len(set(conditions)) < len(conditions):
             return "one condition twice"
     fixed: dict[str, str] = {}
-    for one in joined:
+    for one in every:
         if (equal := _EQUAL.fullmatch(one)) and fixed.setdefault(equal[1], equal[2]) != equal[2]:
             return "one column with two values at once"
-        if one.replace(" NOT LIKE ", " LIKE ") != one and one.replace(" NOT LIKE ", " LIKE ") in joined:
+        if one.replace(" NOT LIKE ", " LIKE ") != one and one.replace(" NOT LIKE ", " LIKE ") in every:
             return "something and its opposite"
     listed = _LISTED.match(handle_sql)
     if listed and (listed[1] or listed[2] or listed[3]) in fixed:
@@ -37,14 +35,3 @@ def nonsense(handle_sql: str, candidates: Candidates) -> str:
     if pair and candidates.slot(pair[1]).regex == candidates.slot(pair[2]).regex:
         return "one value beside itself"
     return ""
-
-
-def _split(conditions: str, joint: str) -> list[str]:
-    """The conditions between the joints that stand in no brackets of their own."""
-    found, depth, start = [], 0, 0
-    for at, letter in enumerate(conditions):
-        depth += (letter == "(") - (letter == ")")
-        if not depth and conditions.startswith(joint, at):
-            found.append(conditions[start:at])
-            start = at + len(joint)
-    return [*found, conditions[start:]]

@@ -1,0 +1,68 @@
+"""A question in words that linking and the planner know: shorthand written out, what changes no answer left out.
+
+Text in quotes stays as it is. Refuses to decide what a question asks for; misspelt words are find_values' affair.
+"""
+
+import re
+from collections.abc import Callable
+
+from edgeslm.ask.profile import Profile
+
+QUOTED = re.compile(r"\"([^\"]{1,200})\"|“([^”]{1,200})”|(?<!\w)'([^']{2,200})'(?!\w)|`([^`]{1,200})`")
+_BUCKETS = r"(?:seconds|minutes|hours|days|weeks|months|ones|those|buckets|rows|periods)"
+_SHORTHAND = [
+    (re.compile(r"(?<!\S)w/o(?!\S)", re.I), "without"),
+    (re.compile(r"(?<!\S)w/(?:\s+|(?=[a-z]+(?!\S)))", re.I), "with "),
+    (re.compile(r"(?<!\S)#\s*(?:of\s+)?(?=[A-Za-z]{2})"), "number of "),
+    (re.compile(r"(?<!\S)&(?!\S)"), "and"),
+    # Buckets without a line are in no answer.
+    (
+        re.compile(
+            r",?\s*\(?\b(?:leaving out|leave out|skipping|skip|omitting|omit|ignoring|ignore|excluding|exclude|without"
+            r"|except(?: for)?|but not|not counting)\s+(?:the |any |all )?(?:(?:empty|blank|zero)\s+"
+            + _BUCKETS
+            + r"|"
+            + _BUCKETS
+            + r"\s+(?:without any|with none|that have none|(?:with (?:no|zero|0)|without) [a-z]+))(?![\w-])\)?",
+            re.I,
+        ),
+        "",
+    ),
+]
+_FIELD = re.compile(r"\b[\w-]+ \((\w[\w.-]*) ?=\)")  # components (cmp=)
+# Before a text in quotes: it is all that the message says.
+_WHOLE = re.compile(
+    r"\b(?:(?:whole|entire|full|complete) (?:message|text)s? (?:is|are|was|reads?|says?|equals?)"
+    r"(?: (?:just|only|exactly|simply))?"
+    r"|(?:message|text)s? (?:is|are|was|reads?|says?) (?:just|only|exactly|simply|nothing (?:else )?but)"
+    r"|messages? (?:that (?:is|are) )?exactly|(?:message|text)s? equals?(?: to)?)\s*[:=]?\s*$",
+    re.I,
+)
+
+
+def write_out(question: str, profile: Profile) -> str:
+    """The question without shorthand: `w/o` as without, `# errors` as number of errors, `ids (pid=)` as pid."""
+    fields = {one.name.casefold() for one in profile.fields}
+
+    def named(match: re.Match[str]) -> str:
+        return match[1] if match[1].casefold() in fields else match.group()
+
+    def plain(text: str) -> str:
+        for pattern, words in _SHORTHAND:
+            text = pattern.sub(words, text)
+        return _FIELD.sub(named, text)
+
+    return _outside_quotes(question, plain)
+
+
+def is_whole(before: str) -> bool:
+    """Whether a text in quotes after these words is meant to be all of a message: `whose whole message is just "X"`."""
+    return _WHOLE.search(before) is not None
+
+
+def _outside_quotes(text: str, change: Callable[[str], str]) -> str:
+    pieces, end = [], 0
+    for quote in QUOTED.finditer(text):
+        pieces += [change(text[end : quote.start()]), quote.group()]
+        end = quote.end()
+    return "".join([*pieces, change(text[end:])])

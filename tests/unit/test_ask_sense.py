@@ -1,0 +1,100 @@
+"""Queries that nobody means are told from those that somebody may, and are not the planner's answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from asked_log import make_profile
+from edgeslm.ask.candidates import Candidates
+from edgeslm.ask.link import link
+from edgeslm.ask.planner import write_sql
+from edgeslm.ask.readings import other_readings, read
+from edgeslm.ask.sense import nonsense
+
+NOW = datetime(2024, 5, 3, 12, 0)
+
+
+@pytest.fixture(scope="module")
+def candidates() -> Candidates:
+    return link('failed passwords for root from 10.0.0.2 or 10.0.0.1 of sshd with "ssh2"', make_profile(), now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("sql", "why"),
+    [
+        ("SELECT DISTINCT app FROM logs WHERE app = V1 AND line LIKE V2", "the values of a column that is given"),
+        ("SELECT count(DISTINCT level) FROM logs WHERE level = V1", "the values of a column that is given"),
+        (
+            "SELECT ip, count(*) AS count FROM logs WHERE message LIKE S1 AND ip = V1 AND ip IS NOT NULL"
+            " GROUP BY ip ORDER BY count DESC LIMIT 1",
+            "the values of a column that is given",
+        ),
+        ("SELECT count(*) FROM logs WHERE (app = V1 OR app = V1)", "one condition twice"),
+        ("SELECT count(*) FROM logs WHERE message LIKE S1 AND message LIKE S1", "one condition twice"),
+        ("SELECT count(*) FROM logs WHERE ip = V1 AND ip = V2", "one column with two values at once"),
+        ("SELECT count(*) FROM logs WHERE line LIKE V1 AND line NOT LIKE V1", "something and its opposite"),
+        (
+            "SELECT epoch(min(ts) FILTER (WHERE line LIKE V1)) - epoch(min(ts) FILTER (WHERE line LIKE V1)) FROM logs",
+            "the time from something to itself",
+        ),
+    ],
+)
+def test_nobody_means(sql: str, why: str, candidates: Candidates) -> None:
+    assert nonsense(sql, candidates) == why
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT count(*) FROM logs",
+        "SELECT DISTINCT app FROM logs WHERE app <> V1",
+        "SELECT DISTINCT user FROM logs WHERE ip = V1 AND user IS NOT NULL",
+        "SELECT app, count(*) AS count FROM logs WHERE (app = V1 OR app = V2) GROUP BY app ORDER BY count DESC LIMIT 1",
+        "SELECT count(*) FROM logs WHERE (ip = V1 OR ip = V2) AND (user = V1 OR user = V3)",
+        "SELECT count(*) FROM logs WHERE line NOT LIKE V1 AND line NOT LIKE V2",
+        "SELECT 100.0 * count(*) FILTER (WHERE ip = V1) / count(*) FROM logs WHERE app = V2",
+        "SELECT epoch(min(ts) FILTER (WHERE line LIKE V1)) - epoch(min(ts) FILTER (WHERE line LIKE V2)) FROM logs"
+        " WHERE ip = V1",
+        "SELECT max(gap) FROM (SELECT epoch(ts) - epoch(lag(ts) OVER (ORDER BY ts)) AS gap FROM logs WHERE app = V5)",
+    ],
+)
+def test_somebody_may_mean(sql: str, candidates: Candidates) -> None:
+    assert nonsense(sql, candidates) == ""
+
+
+@dataclass
+class Drawer:
+    """A model that writes one text greedily, and others when it is asked to draw."""
+
+    greedy: str
+    drawn: list[str]
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    def chat_prompt(self, system: str, user: str) -> str:
+        return system + user
+
+    def complete(self, prompt: str, *, temperature: float = 0.0, seed: int = 0, **_: Any) -> Any:
+        text, sure = (self.drawn[seed % len(self.drawn)], -1.0 - seed) if temperature else (self.greedy, -0.01)
+        return SimpleNamespace(text=text, finished=True, logprobs=[sure], completion_tokens=1)
+
+
+def test_a_query_that_nobody_means_gives_way_to_the_likeliest_that_somebody_may(candidates: Candidates) -> None:
+    twice = "SELECT count(*) FROM logs WHERE message LIKE S1 AND message LIKE S1"
+    sound = ["SELECT count(*) FROM logs WHERE message LIKE S1", "SELECT line_no, line FROM logs WHERE message LIKE S1"]
+    model: Any = Drawer(twice, [twice, *sound])
+    text, sure = write_sql(model, candidates)
+    assert text == sound[0]
+    assert sure == pytest.approx(0.1353, abs=1e-3)
+    others = other_readings(model, read(text, sure, candidates), candidates)
+    assert [one.handle_sql for one in others] == sound[1:]
+
+
+def test_where_nothing_else_is_drawn_it_stays_without_confidence(candidates: Candidates) -> None:
+    twice = "SELECT count(*) FROM logs WHERE message LIKE S1 AND message LIKE S1"
+    model: Any = Drawer(twice, [twice])
+    assert write_sql(model, candidates) == (twice, 0.0)

@@ -1,0 +1,162 @@
+"""What is done to a question before it is linked, and what its numbers can be."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from asked_log import COLUMNS, make_profile, make_records, open_view
+from edgeslm.ask.amounts import compares, find_measures
+from edgeslm.ask.expand import expand
+from edgeslm.ask.find_values import find_numbers
+from edgeslm.ask.grammar import build_grammar
+from edgeslm.ask.link import link
+from edgeslm.ask.profile import Profile, build_profile
+from edgeslm.ask.wording import is_whole, write_out
+from gbnf import Grammar
+
+NOW = datetime(2024, 5, 3, 12, 0)
+
+
+@pytest.fixture(scope="module")
+def profile() -> Profile:
+    """The sample's profile, with a field `cmp`."""
+    records = make_records()
+    for number, record in enumerate(records[:6]):
+        record["message"] = f"started task cmp=com.example.part{number % 3}"
+    return build_profile(records, COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("question", "written"),
+    [
+        ("lines w/ a timeout", "lines with a timeout"),
+        ("sshd lines w/o root", "sshd lines without root"),
+        ("everything W/O debug", "everything without debug"),
+        ("errors w/retries", "errors with retries"),
+        ("# errors per hour", "number of errors per hour"),
+        ("# of distinct users", "number of distinct users"),
+        ("reads & writes", "reads and writes"),
+        ("errors per day, leaving out days without any", "errors per day"),
+        ("errors per hour without empty hours", "errors per hour"),
+        ("logins by minute (skip the minutes with no logins)", "logins by minute"),
+        ("which parts (cmp=) were started?", "which cmp were started?"),
+    ],
+)
+def test_shorthand_is_written_out(question: str, written: str, profile: Profile) -> None:
+    assert write_out(question, profile) == written
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        'lines with "w/o a key" in them',
+        "requests for /w/x/y",
+        "what is behind issue #42",
+        "which parts (name=) were started?",  # no field of that name
+        "users without any failed logins",
+        "lines without a day",
+        "how many R&D hosts are there",
+        "",
+    ],
+)
+def test_what_means_something_stays(question: str, profile: Profile) -> None:
+    assert write_out(question, profile) == question
+
+
+@pytest.mark.parametrize(
+    ("before", "whole"),
+    [
+        ("show the lines whose whole message is just ", True),
+        ("lines whose message equals ", True),
+        ("messages that are exactly: ", True),
+        ("how often does the message say nothing but ", True),
+        ("lines whose message contains ", False),
+        ("lines in which the message says ", False),
+        ("exactly how many lines have ", False),
+        ("the message is ", False),
+    ],
+)
+def test_a_text_may_be_all_of_a_message(before: str, whole: bool) -> None:
+    assert is_whole(before) is whole
+
+
+def test_a_whole_message_is_compared_and_not_searched() -> None:
+    records = make_records()
+    for record, message in zip(records, ["Ready", "ready ", "not ready", "Ready to go 100%"], strict=False):
+        record["message"] = message
+    candidates = link('how many lines whose entire message is "ready"?', build_profile(records, COLUMNS), now=NOW)
+    sql = expand("SELECT count(*) FROM logs WHERE line LIKE V1", candidates)
+    assert sql == "SELECT count(*) FROM logs WHERE lower(trim(message)) = 'ready'"
+    assert open_view(records).execute(sql).fetchall() == [(2,)]
+
+
+@pytest.mark.parametrize(
+    ("question", "bound"),
+    [
+        ("users with more than 5 failures", True),
+        ("waits of 30 seconds or longer", True),
+        ("took >= 30", True),
+        ("between 3 and 9 retries", True),
+        ("replies from 3 to 9", True),
+        ("waits over 3s", True),
+        ("5+ retries", True),
+        ("top 5 users", False),
+        ("what did worker 3 do", False),
+        ("lines with status 404", False),
+    ],
+)
+def test_a_number_is_a_bound_only_where_something_is_compared(question: str, bound: bool) -> None:
+    assert compares(question) is bound
+
+
+@pytest.mark.parametrize(
+    ("question", "measured"),
+    [
+        ("steps that took more than 21 seconds", {"N1"}),
+        ("files over 5 MB on the top 3 hosts", {"N1"}),
+        ("cpu above 90%", {"N1"}),
+        ("top 5 seconds by lines", set()),
+        ("users with more than 21 logins", set()),
+    ],
+)
+def test_amounts_with_a_unit_count_nothing(question: str, measured: set[str]) -> None:
+    assert find_measures(question, find_numbers(question)) == measured
+
+
+@pytest.mark.parametrize(
+    ("question", "possible", "impossible"),
+    [
+        (
+            "which users come from port 3?",
+            ["SELECT DISTINCT user FROM logs WHERE port = N1 AND user IS NOT NULL"],
+            [
+                "SELECT DISTINCT user FROM logs WHERE port > N1 AND user IS NOT NULL",
+                "SELECT user, count(*) AS count FROM logs WHERE user IS NOT NULL GROUP BY user"
+                " HAVING count(*) > N1 ORDER BY count DESC",
+            ],
+        ),
+        (
+            "which users had more than 3 failures?",
+            [
+                "SELECT user, count(*) AS count FROM logs WHERE user IS NOT NULL GROUP BY user"
+                " HAVING count(*) > N1 ORDER BY count DESC"
+            ],
+            [],
+        ),
+        (
+            "which users waited more than 3 seconds?",
+            ["SELECT DISTINCT user FROM logs WHERE port > N1 AND user IS NOT NULL"],
+            [
+                "SELECT user, count(*) AS count FROM logs WHERE user IS NOT NULL GROUP BY user"
+                " HAVING count(*) > N1 ORDER BY count DESC",
+                "SELECT line_no, line FROM logs ORDER BY ts LIMIT N1",
+            ],
+        ),
+    ],
+)
+def test_the_grammar_follows_what_a_number_can_be(question: str, possible: list[str], impossible: list[str]) -> None:
+    grammar = Grammar(build_grammar(link(question, make_profile(), now=NOW)))
+    assert all(grammar.accepts(sql) for sql in possible)
+    assert not any(grammar.accepts(sql) for sql in impossible)
