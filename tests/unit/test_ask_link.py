@@ -218,6 +218,19 @@ def test_a_large_log_is_linked_with_few_columns_of_many_values() -> None:
     assert found.shapes
 
 
+@pytest.mark.parametrize(
+    ("question", "read"),
+    [
+        ("top 5 proceses by lines", "top N1 processes by lines"),
+        ("which adresses failed?", "which addresses failed?"),
+        ("lines of the processor", "lines of the processor V1"),
+        ("hosted on 'adresses'", "hosted on V1"),
+    ],
+)
+def test_misspelt_words_for_columns_are_mended(question: str, read: str, profile: Profile) -> None:
+    assert ask(question, profile).annotated == read
+
+
 @pytest.fixture(scope="module")
 def requests() -> Profile:
     """A web server's log without columns for path or status code but an entity for the path, and a pid."""

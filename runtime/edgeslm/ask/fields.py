@@ -98,7 +98,7 @@ def mine_fields(shapes: Sequence[Shape]) -> list[Field]:
 
 
 def _numbered(shapes: Sequence[Shape]) -> list[Field]:
-    """Identifiers inside values that say by capitals before a number what they are: the field KB of `for_KB2928120~31`."""
+    """Identifiers in values that say by capitals before a number what they are: the field KB of `for_KB2928120~31`."""
     table: dict[str, _Seen] = {}
     for shape in shapes:
         met = set()

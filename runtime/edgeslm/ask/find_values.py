@@ -5,12 +5,14 @@ Knows the profile's values and slots, not shapes' ranking or handles' names: lin
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from edgeslm.ask.amounts import COMPARED
 from edgeslm.ask.candidates import MAX_NUMBERS, ValueHandle
-from edgeslm.ask.lexicon import column_words, stems, stop_words
+from edgeslm.ask.lexicon import column_stems, column_words, filler_words, stems, stop_words
 from edgeslm.ask.numbers import NUMBER_WORDS
 from edgeslm.ask.profile import Profile
+from edgeslm.ask.typos import nearest
 from edgeslm.ask.values import LEVEL_LETTERS, LEVEL_WORDS, looks_like_value, spelled_level
 from edgeslm.ask.wording import QUOTED, is_whole
 
@@ -30,6 +32,7 @@ _NUMBER = re.compile(
     re.I,
 )
 _CODES = re.compile(r"([1-5]\d\d)s")
+_SHORT, _NEARER, _NEAR = 6, 90, 87  # letters of a short word, and how near a short or longer one must be to a column
 _LONGEST_NUMBER = 15  # digits; more fit no column of numbers
 
 
@@ -90,13 +93,11 @@ def name_columns(question: str, profile: Profile, nouns: Iterable[tuple[str, str
     return question
 
 
-def spell_levels(question: str, profile: Profile) -> str:
-    """The question with misspelt words for levels mended, so that a planner reads what it knows.
+def mend_spelling(question: str, profile: Profile) -> str:
+    """The question with misspelt words for levels and columns mended, so that a planner reads what it knows.
 
     Quoted text stays, and so does a word that messages hold: `warming` of a cache is no slip of `warning`.
     """
-    if not profile.has_levels:
-        return question
     quoted = [match.span() for match in QUOTED.finditer(question)]
 
     def mended(match: re.Match[str]) -> str:
@@ -105,9 +106,20 @@ def spell_levels(question: str, profile: Profile) -> str:
             return match.group()
         if any(stem in profile.stem_frequency for stem in stems(word)):
             return match.group()
-        return spelled_level(word) or match.group()
+        return (profile.has_levels and spelled_level(word)) or _spelled_column(word) or match.group()
 
     return _WORD.sub(mended, question)
+
+
+@lru_cache(maxsize=10000)
+def _spelled_column(word: str) -> str | None:
+    """The word for a column that a misspelt one stands for (`adresses`, `proceses`), or None."""
+    if word in stop_words() or word in filler_words() or not column_stems().isdisjoint(stems(word)):
+        return None
+    best = nearest(word, sorted(column_words()), least=_NEAR if len(word) > _SHORT else _NEARER, most=1)
+    if not best or best[0][0] != word[0] or word.startswith(best[0]):  # a processor is no misspelt process
+        return None
+    return best[0]
 
 
 def strip_edges(text: str, start: int, end: int) -> tuple[int, int]:

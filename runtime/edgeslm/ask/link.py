@@ -24,7 +24,15 @@ from edgeslm.ask.candidates import (
     ValueHandle,
 )
 from edgeslm.ask.fields import Field, fields_named
-from edgeslm.ask.find_values import EDGES, blank_out, find_numbers, find_values, name_columns, spell_levels, strip_edges
+from edgeslm.ask.find_values import (
+    EDGES,
+    blank_out,
+    find_numbers,
+    find_values,
+    mend_spelling,
+    name_columns,
+    strip_edges,
+)
 from edgeslm.ask.fragments import choose_fragments
 from edgeslm.ask.lexicon import column_nouns, column_stems, content_words, filler_words, split_words, stems, stop_words
 from edgeslm.ask.profile import ColumnInfo, Profile
@@ -70,7 +78,7 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
     """Offer candidates for a question over a profiled log. Deterministic; never raises on odd input."""
     asked, question = question, write_out(question, profile)
     question = name_columns(question, profile, column_nouns("column_nouns"))
-    question = spell_levels(question, profile)
+    question = mend_spelling(question, profile)
     times = find_times(question, now=now, log_range=profile.time_range)[:MAX_TIMES]
     blank = question
     for span in times:
