@@ -219,6 +219,27 @@ def test_a_large_log_is_linked_with_few_columns_of_many_values() -> None:
 
 
 @pytest.mark.parametrize(
+    ("question", "texts"),
+    [
+        ("how many lines do not mention startWakeLock?", ["startWakeLock"]),
+        ("lines w/o wakeUp_now, per hour", ["wakeUp_now"]),
+        ("lines that contain the word HTTPServer today", ["HTTPServer"]),
+        ("lines with startWakeLock held", []),  # part of a phrase: the message is meant
+        ("how often did startWakeLock fail?", []),
+        ("lines with stopWakeLock", ["stopWakeLock"]),  # not in the log: a value as before
+        ("lines with wake", []),
+    ],
+)
+def test_an_identifier_that_lines_shall_mention_is_a_text(question: str, texts: list[str]) -> None:
+    messages = ["startWakeLock held by pid", "HTTPServer wakeUp_now is on", "wake"]
+    records = [{"message": messages[n % 3]} for n in range(30)]
+    found = ask(question, build_profile(records, COLUMNS))
+    assert [value.text for value in found.values if not value.guess] == texts
+    grammar = Grammar(build_grammar(found))
+    assert all(grammar.accepts(f"SELECT count(*) FROM logs WHERE line NOT LIKE V{n}") for n in range(1, len(texts) + 1))
+
+
+@pytest.mark.parametrize(
     ("question", "read"),
     [
         ("top 5 proceses by lines", "top N1 processes by lines"),

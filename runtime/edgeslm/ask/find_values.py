@@ -31,6 +31,11 @@ _NUMBER = re.compile(
     r"|(?<![\w.])\d+(?:\.\d+)?(?=(?:ms|s|mb|kb|gb|%)\b)|\b[a-z]+\b",
     re.I,
 )
+_MENTIONED = re.compile(  # an identifier that is asked for as text, at the end of its clause
+    r"\b(?:mention(?:s|ed|ing)?|contain(?:s|ed|ing)?|includ(?:es?|ed|ing)|with|without|having)\s+"
+    r"(?:the (?:word|text|string|name) )?(?P<name>(?=\w*(?:[a-z][A-Z]|[A-Z]{2}[a-z]|_\w|::))[A-Za-z][\w:]*\w)"
+    r"(?=\s*(?:$|[,.;:!?)]|(?:in|on|at|from|by|per|and|or|but|after|before|between|during|since|until|today|yesterday)\b))"
+)
 _CODES = re.compile(r"([1-5]\d\d)s")
 _SHORT, _NEARER, _NEAR = 6, 90, 87  # letters of a short word, and how near a short or longer one must be to a column
 _LONGEST_NUMBER = 15  # digits; more fit no column of numbers
@@ -61,6 +66,10 @@ def find_values(text: str, profile: Profile) -> tuple[list[ValueHandle], str]:
         if profile.has_levels:
             at = match.span(1) if match[1] else match.span(2)
             take(at, ValueHandle("", letter, {"level": LEVEL_LETTERS[letter]}, at, True))
+    for match in _MENTIONED.finditer(text):
+        name, at = match["name"], match.span("name")
+        if _is_constant(name, profile):
+            take(at, ValueHandle("", name, dict(profile.value_index.get(name.casefold(), {})), at, False))
     tokens = [(match.start(), match.end()) for match in _TOKEN.finditer(text)]
     taken: set[int] = set()
     for width in (3, 2, 1):
