@@ -37,6 +37,10 @@ def candidates() -> Candidates:
         ("SELECT count(*) FROM logs WHERE (app = V1 OR app = V1)", "one condition twice"),
         ("SELECT count(*) FROM logs WHERE message LIKE S1 AND message LIKE S1", "one condition twice"),
         ("SELECT count(*) FROM logs WHERE ip = V1 AND ip = V2", "one column with two values at once"),
+        (
+            "SELECT pid, count(*) AS count FROM logs WHERE port = N1 GROUP BY pid ORDER BY count DESC LIMIT N1",
+            "one number for two things",
+        ),
         ("SELECT count(*) FROM logs WHERE line LIKE V1 AND line NOT LIKE V1", "something and its opposite"),
         (
             "SELECT epoch(min(ts) FILTER (WHERE line LIKE V1)) - epoch(min(ts) FILTER (WHERE line LIKE V1)) FROM logs",

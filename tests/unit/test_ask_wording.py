@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from asked_log import COLUMNS, make_profile, make_records, open_view
-from edgeslm.ask.amounts import compares, find_measures
+from edgeslm.ask.amounts import compares, find_counts, find_measures
 from edgeslm.ask.expand import expand
 from edgeslm.ask.find_values import find_numbers
 from edgeslm.ask.grammar import build_grammar
@@ -126,8 +126,30 @@ def test_amounts_with_a_unit_count_nothing(question: str, measured: set[str]) ->
 
 
 @pytest.mark.parametrize(
+    ("question", "counted"),
+    [
+        ("which 3 process ids are the most talkative?", {"N1"}),
+        ("4 busiest hosts", {"N1"}),
+        ("the top 5 users over 3 ports", {"N1"}),
+        ("port 22 clients", set()),
+        ("more than 5 users", set()),
+        ("the 5 slowest requests", set()),  # requests are no column: it may be anything
+    ],
+)
+def test_a_number_before_a_columns_noun_is_no_value(question: str, counted: set[str]) -> None:
+    assert find_counts(question, find_numbers(question)) == counted
+
+
+@pytest.mark.parametrize(
     ("question", "possible", "impossible"),
     [
+        (
+            "which 3 users come from most ports?",
+            [
+                "SELECT user, count(*) AS count FROM logs WHERE user IS NOT NULL GROUP BY user ORDER BY count DESC LIMIT N1"
+            ],
+            ["SELECT DISTINCT user FROM logs WHERE port = N1 AND user IS NOT NULL"],
+        ),
         (
             "which users come from port 3?",
             ["SELECT DISTINCT user FROM logs WHERE port = N1 AND user IS NOT NULL"],

@@ -6,10 +6,12 @@ Only what no reading could mean is ruled out; which of the rest is meant is the 
 import re
 from collections.abc import Mapping
 
+from edgeslm.ask.lexicon import column_words
+
 _COMPARES = re.compile(
     r"[<>≤≥]|\bat (?:least|most)\b"
     r"|\b(?:than|over|above|below|under|beneath|past|beyond|up ?to|upwards?|between|within|outside|minimum|maximum|min"
-    r"|max|excess|until|through|no later|or so|and up|limit)\b"
+    r"|max|excess|until|through|no later|or so|and up|limit|inferior|superior)\b"
     r"|\b(?:more|less|fewer|longer|shorter|greater|higher|lower|bigger|larger|smaller|slower|faster|older|newer|later"
     r"|earlier|worse|better|further|exceed\w*|surpass\w*|reach\w*|topp(?:ed|ing)|hitting|cross(?:es|ed|ing))\b"
     r"|\bfrom \S+ to \S+|\d ?(?:-|to) ?\d|\d\+",
@@ -22,6 +24,13 @@ COMPARED = re.compile(  # what stands before a number that values are compared w
 )
 _UNIT = re.compile(r"\s*(?:%|(?:ms|msecs?|millis|milliseconds?|[kmgt]i?b|[kmgt]?bytes?|percent|degrees)\b)", re.I)
 _TIME_UNIT = re.compile(r"\s*(?:s|secs?|seconds?|mins?|minutes?|h|hrs?|hours?)\b", re.I)
+
+
+_ASKED_FOR = re.compile(
+    r"(?:^|\b(?:which|what|the|top|first|last|latest|show|list|give|me|name|find|bottom|best|worst|busiest|leading))\s*$",
+    re.I,
+)
+_NOUNS = re.compile(r"\s+(?:[a-z-]+\s+){0,2}?([a-z]+s)\b", re.I)
 
 
 def compares(question: str) -> bool:
@@ -40,3 +49,14 @@ def find_measures(question: str, numbers: Mapping[str, tuple[tuple[int, int], st
         if _UNIT.match(after) or (_TIME_UNIT.match(after) and COMPARED.search(question[:start])):
             found.add(handle)
     return frozenset(found)
+
+
+def find_counts(question: str, numbers: Mapping[str, tuple[tuple[int, int], str]]) -> frozenset[str]:
+    """The handles of numbers that say how many values to give, never what a value is: `which 3 process ids`."""
+    return frozenset(
+        handle
+        for handle, ((start, end), _) in numbers.items()
+        if _ASKED_FOR.search(question[:start])
+        and (after := _NOUNS.match(question[end:]))
+        and after[1].casefold() in column_words()
+    )

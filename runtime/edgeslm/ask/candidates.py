@@ -65,6 +65,7 @@ class Candidates:
 
     coverage: share of the question's weight that the best shape covers. unmatched: its words that were found nowhere.
     compares: a number may be a bound. measures: handles of numbers that are sizes or durations, so count nothing.
+    counts: of numbers that say how many values to give, so are no values.
     """
 
     question: str
@@ -80,6 +81,7 @@ class Candidates:
     unmatched: tuple[str, ...] = ()
     compares: bool = True
     measures: frozenset[str] = frozenset()
+    counts: frozenset[str] = frozenset()
 
     def value(self, handle: str) -> ValueHandle:
         return next(value for value in self.values if value.handle == handle)

@@ -106,9 +106,10 @@ def _conditions(candidates: Candidates, numeric: list[str]) -> str:
     simple += [f'"line LIKE {value.handle}"' for value in candidates.values if value.guess]
     if candidates.times:
         simple.append(f'"ts " ("NOT ")? "IN " ({_either(list(candidates.times))})')
-    if candidates.numbers and numeric:
+    amounts = [handle for handle in candidates.numbers if handle not in candidates.counts]
+    if amounts and numeric:
         compared = _either([">=", "<=", ">", "<", "=", "<>"] if candidates.compares else ["=", "<>"])
-        simple.append(f'({_either(numeric)}) " " ({compared}) " " ({_either(list(candidates.numbers))})')
+        simple.append(f'({_either(numeric)}) " " ({compared}) " " ({_either(amounts)})')
     if not simple:
         simple.append('"ts IS NOT NULL"')
     one = " | ".join(f"({condition})" for condition in simple)

@@ -10,6 +10,7 @@ from edgeslm.ask.conditions import filters, joined, where
 
 _LISTED = re.compile(r"^SELECT (?:DISTINCT (\w+) FROM|count\(DISTINCT (\w+)\) FROM|(\w+), count\(\*\) )")
 _PAIR = re.compile(r"^SELECT (A\d+), (A\d+) FROM")
+_NUMBER = re.compile(r"\bN\d\b")
 _EQUAL = re.compile(r"(\w+) = (V\d+)")
 
 
@@ -28,6 +29,9 @@ def nonsense(handle_sql: str, candidates: Candidates) -> str:
             return "one column with two values at once"
         if one.replace(" NOT LIKE ", " LIKE ") != one and one.replace(" NOT LIKE ", " LIKE ") in every:
             return "something and its opposite"
+    numbers = _NUMBER.findall(handle_sql)
+    if len(set(numbers)) < len(numbers):
+        return "one number for two things"
     listed = _LISTED.match(handle_sql)
     if listed and (listed[1] or listed[2] or listed[3]) in fixed:
         return "the values of a column that is given"
