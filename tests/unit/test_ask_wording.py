@@ -146,7 +146,8 @@ def test_a_number_before_a_columns_noun_is_no_value(question: str, counted: set[
         (
             "which 3 users come from most ports?",
             [
-                "SELECT user, count(*) AS count FROM logs WHERE user IS NOT NULL GROUP BY user ORDER BY count DESC LIMIT N1"
+                "SELECT user, count(*) AS count FROM logs WHERE user IS NOT NULL GROUP BY user"
+                " ORDER BY count DESC LIMIT N1"
             ],
             ["SELECT DISTINCT user FROM logs WHERE port = N1 AND user IS NOT NULL"],
         ),
