@@ -300,7 +300,7 @@ def phone() -> Profile:
         "onReceive action: intent.action.SCREEN_OFF", "onReceive action: intent.action.SCREEN_ON",
         "QueueWorker 7 for state {n} ending", "negotiated timeout {n} for display", "node {n} lost its link",
     ]  # fmt: skip
-    apps = ["Sync.exe", "radio.service", "dialer"]
+    apps = ["Sync.exe", "radio.service", "dialer(pam_unix)"]
     rows = [
         {"message": texts[n % 5].replace("{n}", f"n{n}"), "app": apps[n % 3], "node": f"node-{n % 4}", "pid": n % 3}
         for n in range(60)
@@ -317,6 +317,7 @@ def test_a_particle_tells_opposites_apart(particle: str, first: str, phone: Prof
 def test_a_programs_ending_need_not_be_said(phone: Profile) -> None:
     assert [value.columns for value in ask("lines from Sync", phone).values] == [{"app": "Sync.exe"}]
     assert [value.columns for value in ask("lines from radio", phone).values] == [{"app": "radio.service"}]
+    assert [value.columns for value in ask("lines from dialer", phone).values] == [{"app": "dialer(pam_unix)"}]
 
 
 def test_the_plural_of_a_name_in_a_message_is_no_text_to_look_for(phone: Profile) -> None:

@@ -8,7 +8,7 @@ from edgeslm.ask.shapes import _Masker, mine_shapes
 PIECES = (
     "for |user |user=|invalid user |Invalid user |for user | from |10.0.0.1|ab:cd:ef:ab:cd:ef|aa-bb-cc-dd-ee-ff|"
     "abcdefab-abcd-abcd-abcd-abcdefabcdef|http://x/y|a@b.co|/usr/bin|/a/user=|C:\\win\\x|0xFF|0x|1x1|12ms|-5|=7|(3|"
-    '2024-01-02|10:11:12.5|\t|\n| |  |\xa0|é|٣|root|word|.|/|:|-|eth0|a_b1|%|[1]|foo.bar.1|//|5%|abc-def|for|"|0|1|20'
+    '2024-01-02|10:11:12.5|\t|\n| |  |\xa0|é|٣|root|word|.|/|:|-|eth0|a_b1|%|[1]|foo.bar.1|//|5%|abc-def|for|"|0|1|20|www.a-b.example.com:443|a.b:80|Main.java:17|:2181'
 ).split("|")
 
 
@@ -50,3 +50,15 @@ def test_hex_is_not_taken_for_a_word_that_looks_like_it() -> None:
 def test_a_message_with_a_nul_is_looked_at_up_to_it() -> None:
     shape = mine_shapes([{"message": "lost 3 of 7\0 in \0 transit"}])[0]
     assert [part if isinstance(part, str) else part.kind for part in shape.parts] == ["lost ", "num", " of ", "num"]
+
+
+def test_a_host_with_its_port_is_a_value_and_a_source_line_is_none() -> None:
+    messages = [
+        f"{host} close, {n} bytes" for n, host in enumerate(["www.a.com:443", "b.example.org:80", "10.0.0.1:27"])
+    ]
+    masker = _Masker()
+    assert masker.mask(messages[0])[1] == (("host", "www.a.com"), ("num", "443"), ("num", "0"))
+    assert masker.mask("at Main.java:17 in x")[1] == (("num", "17"),)
+    assert masker.mask("see www.a.com for more")[1] == ()
+    shapes_found = mine_shapes({"message": message} for message in messages * 4)
+    assert all("a.com" not in literal for shape in shapes_found for literal in shape.literals())

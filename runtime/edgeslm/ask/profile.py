@@ -19,7 +19,7 @@ LEVELS = ("TRACE", "DEBUG", "INFO", "NOTICE", "WARN", "ERROR", "FATAL")
 NEVER_SHOWN = {"line_no", "line", "message", "level_text", "ts", "record", "source_line", "source"}
 ENTITY_SLOTS = {"ip", "user", "url", "path", "mac", "uuid", "email"}  # slot kinds that a column of the view reads
 _VALUE_COLUMNS = {"level", "ts", "line_no"}
-_PROGRAM_ENDING = re.compile(r"(?<=\w)\.(?:exe|bin|service|socket|timer|sh|py|pl|rb|js|jar)$", re.I)
+_PROGRAM_ENDING = re.compile(r"(?<=\w)(?:\.(?:exe|bin|service|socket|timer|sh|py|pl|rb|js|jar)|\([\w.-]+\))$", re.I)
 _MAX_DISTINCT = 5000
 RARE_LEVEL = 0.2
 
@@ -60,7 +60,7 @@ class Profile:
     def value_index(self) -> dict[str, dict[str, str]]:
         """Folded value -> {column: value as written}.
 
-        Names with dots or slashes also under their last part, programs without their ending (`sync` for `sync.exe`).
+        Names with dots or slashes also under their last part, programs without their ending (`sync` for `sync.exe`, `sshd` for `sshd(pam_unix)`).
         """
         index: dict[str, dict[str, str]] = {}
         for name, counts in self.values.items():

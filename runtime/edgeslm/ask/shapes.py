@@ -38,6 +38,11 @@ _KINDS: list[tuple[str, str]] = [
         r"|(?<=\bInvalid user )[^\s:;,\]\[]+|(?<=\bfor user )[^\s:;,\]\[()]+|(?<=\buser=)[^\s:;,\]\[()]+"
         r"|(?<=\bfor )(?!invalid user|user )[^\s:;,\]\[()]+(?= from (?:\d|[\w.]+\.))",
     ),
+    (  # www.example.com:443, but no Main.java:17
+        "host",
+        r"(?<![\w.@/-])[A-Za-z0-9][\w-]*(?:\.[A-Za-z0-9][\w-]*)*"
+        r"\.(?!(?:java|scala|kt|py|go|rs|c|cc|cpp|h|hpp|m|mm|cs|js|ts|rb|php|swift|lua|sql)\b)[A-Za-z][\w-]*(?=:\d{2,5}\b)",
+    ),
     ("id", r"\b(?=[\w.-]*\d)(?=[\w.-]*[A-Za-z_])[A-Za-z0-9_][\w-]*(?:\.[\w-]+)*\b"),
     (
         "num",
