@@ -8,7 +8,8 @@ from edgeslm.ask.shapes import _Masker, mine_shapes
 PIECES = (
     "for |user |user=|invalid user |Invalid user |for user | from |10.0.0.1|ab:cd:ef:ab:cd:ef|aa-bb-cc-dd-ee-ff|"
     "abcdefab-abcd-abcd-abcd-abcdefabcdef|http://x/y|a@b.co|/usr/bin|/a/user=|C:\\win\\x|0xFF|0x|1x1|12ms|-5|=7|(3|"
-    '2024-01-02|10:11:12.5|\t|\n| |  |\xa0|é|٣|root|word|.|/|:|-|eth0|a_b1|%|[1]|foo.bar.1|//|5%|abc-def|for|"|0|1|20|www.a-b.example.com:443|a.b:80|Main.java:17|:2181'
+    '2024-01-02|10:11:12.5|\t|\n| |  |\xa0|é|٣|root|word|.|/|:|-|eth0|a_b1|%|[1]|foo.bar.1|//|5%|abc-def|for|"|0|1|20|'
+    "www.a-b.example.com:443|a.b:80|Main.java:17|:2181"
 ).split("|")
 
 

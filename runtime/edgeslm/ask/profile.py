@@ -60,7 +60,8 @@ class Profile:
     def value_index(self) -> dict[str, dict[str, str]]:
         """Folded value -> {column: value as written}.
 
-        Names with dots or slashes also under their last part, programs without their ending (`sync` for `sync.exe`, `sshd` for `sshd(pam_unix)`).
+        Names with dots or slashes also under their last part, programs without their ending or bracket (`sync.exe`,
+        `sshd(pam_unix)`).
         """
         index: dict[str, dict[str, str]] = {}
         for name, counts in self.values.items():
