@@ -76,6 +76,25 @@ def drafter(decoder: Decoder, kind: str, costs: Costs) -> Drafter:
     return LookupDrafter(decoder) if kind == "lookup" else SelfDrafter(decoder, 2, costs)
 
 
+def test_a_plain_step_is_reading_and_choosing_in_one_call(decoder: Decoder) -> None:
+    token = start(decoder, "the log")
+    held = len(decoder.tokens)
+    stepped = [token]
+    for _ in range(12):
+        stepped.append(decoder.next(stepped[-1]))
+    assert decoder.tokens[held:] == stepped[:-1]
+    decoder.keep(held)
+    for one, following in zip(stepped, stepped[1:], strict=False):
+        decoder.read([one])
+        assert decoder.best(0, 1)[0] == [following]
+    while decoder.room:
+        decoder.next(token)
+    with pytest.raises(ModelError, match="could not be run"):
+        decoder.next(token)
+    assert decoder.room == 0
+    decoder.model.library.take_log()
+
+
 @pytest.mark.parametrize("kind", ["lookup", "self"])
 @pytest.mark.parametrize("costs", [ALWAYS, NEVER], ids=["pays", "never pays"])
 def test_drafted_text_is_plain_text(decoder: Decoder, kind: str, costs: Costs) -> None:
