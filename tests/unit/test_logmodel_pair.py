@@ -15,6 +15,7 @@ from edgeslm.ask.expand import expand
 from edgeslm.ask.grammar import build_grammar
 from edgeslm.ask.link import link
 from edgeslm.ask.prompt import compact_prompt
+from edgeslm.ask.sense import nonsense
 from edgeslm_convert.logmodel.pair import Dropped, make_pairs, profile_log, write_query
 from edgeslm_convert.logmodel.questions import Asker
 from edgeslm_convert.logmodel.simulate import simulate
@@ -38,6 +39,7 @@ def test_the_query_of_every_pair_is_a_sentence_of_its_grammar_and_runs(seed: int
             continue
         made += 1
         assert Grammar(build_grammar(candidates)).accepts(sql), f"{candidates.annotated}\n{sql}"
+        assert not nonsense(sql, candidates), f"{candidates.annotated}\n{sql}"
         view.execute(expand(sql, candidates)).fetchall()
         handles = set(re.findall(r"\b[SVTNA]\d\b", sql))
         assert handles <= set(re.findall(r"[SVTNA]\d", compact_prompt(candidates)))

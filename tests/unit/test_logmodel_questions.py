@@ -131,6 +131,24 @@ def test_a_question_has_what_its_form_needs(asked: list[Question]) -> None:
         assert ("B" not in symbols) or question.bucket
 
 
+def test_a_text_alone_is_counted_only_within_a_time(asked: list[Question]) -> None:
+    bare = [wording for wording in wordings("count_mention") if not PLACE.sub("", wording).strip()]
+    assert bare
+    for question in asked:
+        if question.intent == "count_mention" and not any(cond[0] == "T" for cond in question.conds):
+            assert re.search(r"[a-z#]+", question.text.replace(next(c[1] for c in question.conds if c[0] == "L"), ""))
+
+
+def test_one_of_two_events_is_asked_for_by_both(asked: list[Question]) -> None:
+    either = [
+        (question, cond[1]) for question in asked for cond in question.conds if cond[0] == "OR" and cond[1][0][0] == "S"
+    ]
+    assert len(either) > 5
+    for question, (first, second) in either:
+        assert first[1] != second[1]
+        assert re.search(r" or | and |, ", question.text), question.text
+
+
 def test_a_seed_decides_the_questions() -> None:
     assert [question.text for question in ask_many(3)] == [question.text for question in ask_many(3)]
 
