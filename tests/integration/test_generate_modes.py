@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,7 @@ def test_a_plain_step_is_reading_and_choosing_in_one_call(decoder: Decoder) -> N
         stepped.append(decoder.next(stepped[-1]))
     assert decoder.tokens[held:] == stepped[:-1]
     decoder.keep(held)
-    for one, following in zip(stepped, stepped[1:], strict=False):
+    for one, following in pairwise(stepped):
         decoder.read([one])
         assert decoder.best(0, 1)[0] == [following]
     while decoder.room:

@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from asked_log import COLUMNS, make_profile, make_records, open_view
-from edgeslm.ask.amounts import compares, find_counts, find_measures
+from edgeslm.ask.amounts import asks_for_order, compares, find_counts, find_measures
 from edgeslm.ask.expand import expand
 from edgeslm.ask.find_values import find_numbers
 from edgeslm.ask.grammar import build_grammar
@@ -141,8 +141,43 @@ def test_a_number_before_a_columns_noun_is_no_value(question: str, counted: set[
 
 
 @pytest.mark.parametrize(
+    ("question", "ordered"),
+    [
+        ("status codes, most frequent first", True),
+        ("hosts by errors, highest count first", True),
+        ("users from most to least", True),
+        ("top 3 users, busiest first", True),
+        ("which user failed first", False),
+        ("the most frequent user of the first day", False),
+        ("most recent first", False),
+    ],
+)
+def test_an_order_is_told_from_a_first(question: str, ordered: bool) -> None:
+    assert asks_for_order(question) is ordered
+
+
+@pytest.mark.parametrize(
     ("question", "possible", "impossible"),
     [
+        (
+            "users, most frequent first",
+            ["SELECT user, count(*) AS count FROM logs WHERE user IS NOT NULL GROUP BY user ORDER BY count DESC"],
+            [
+                "SELECT user, count(*) AS count FROM logs WHERE user IS NOT NULL GROUP BY user"
+                " ORDER BY count DESC LIMIT 1"
+            ],
+        ),
+        (
+            "4 users, most frequent first",
+            [
+                "SELECT user, count(*) AS count FROM logs WHERE user IS NOT NULL GROUP BY user"
+                " ORDER BY count DESC LIMIT N1"
+            ],
+            [
+                "SELECT user, count(*) AS count FROM logs WHERE user IS NOT NULL GROUP BY user"
+                " ORDER BY count DESC LIMIT 1"
+            ],
+        ),
         (
             "which 3 users come from most ports?",
             [

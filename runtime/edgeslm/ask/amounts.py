@@ -33,6 +33,19 @@ _ASKED_FOR = re.compile(
 _NOUNS = re.compile(r"\s+(?:[a-z-]+\s+){0,2}?([a-z]+s)\b", re.I)
 
 
+_ORDERED = re.compile(
+    r"\b(?:(?:most|least) (?:common|frequent|often|active|seen|used|numerous)(?:ly)?|commonest"
+    r"|highest(?: (?:count|number)s?)?|largest|biggest|busiest|lowest|smallest|worst|fewest|rarest) (?:ones? )?first\b"
+    r"|\bfrom (?:most|highest|largest) to (?:least|lowest|smallest)\b|\b(?:in )?descending\b",
+    re.I,
+)
+
+
+def asks_for_order(question: str) -> bool:
+    """Whether it says in what order a ranking shall come, so that all of it is wanted: `most frequent first`."""
+    return _ORDERED.search(question) is not None
+
+
 def compares(question: str) -> bool:
     """Whether the question says anything by which a number may be a bound: `more than 5`, `5 or longer`, `> 5`."""
     return _COMPARES.search(question) is not None

@@ -65,7 +65,7 @@ class Candidates:
 
     coverage: share of the question's weight that the best shape covers. unmatched: its words that were found nowhere.
     compares: a number may be a bound. measures: handles of numbers that are sizes or durations, so count nothing.
-    counts: of numbers that say how many values to give, so are no values.
+    counts: of numbers that say how many values to give, so are no values. ordered: a ranking is asked for in an order.
     """
 
     question: str
@@ -82,6 +82,7 @@ class Candidates:
     compares: bool = True
     measures: frozenset[str] = frozenset()
     counts: frozenset[str] = frozenset()
+    ordered: bool = False
 
     def value(self, handle: str) -> ValueHandle:
         return next(value for value in self.values if value.handle == handle)

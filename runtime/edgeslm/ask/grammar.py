@@ -51,9 +51,12 @@ def build_grammar(candidates: Candidates) -> str:
         rules["num"], rules["agg"] = _either(numeric), _either(AGGREGATES)
         starts.append("aggregate")
         rules["aggregate"] = 'agg "(" num ") FROM logs" where?'
+    top = "" if candidates.ordered and not counts else "top?"  # a whole ranking was asked for
+    if top:
+        rules["top"] = f'" LIMIT " ({_either(counts if candidates.ordered else [*counts, "1"])})'
     for number, name in enumerate(texts):
         starts.append(f"col-{number}")
-        rules[f"col-{number}"] = _column_forms(name, numeric, _held(name, candidates))
+        rules[f"col-{number}"] = _column_forms(name, numeric, _held(name, candidates), top)
     root = f'root ::= "SELECT " ({" | ".join(starts)})'
     return "\n".join([root, *(f"{name} ::= {body}" for name, body in rules.items())]) + "\n"
 
@@ -66,15 +69,18 @@ def _held(name: str, candidates: Candidates) -> str:
     return f'" WHERE " (conds " AND ")? "{name} IS NOT NULL"'
 
 
-def _column_forms(name: str, numeric: list[str], held: str) -> str:
-    """What may follow a column that the result begins with: its values by time, its groups, or a number beside it."""
+def _column_forms(name: str, numeric: list[str], held: str, top: str) -> str:
+    """What may follow a column that the result begins with: its values by time, its groups, or a number beside it.
+
+    top: how many of the groups there may be.
+    """
     forms = [
         f'" FROM logs" {held} " ORDER BY ts" " DESC"? limit',
-        f'", count(*) AS count FROM logs" {held} " GROUP BY {name}" having? " ORDER BY count " dir limit?',
-        f'", count(DISTINCT " col ") AS count FROM logs" {held} " GROUP BY {name} ORDER BY count " dir limit?',
+        f'", count(*) AS count FROM logs" {held} " GROUP BY {name}" having? " ORDER BY count " dir {top}',
+        f'", count(DISTINCT " col ") AS count FROM logs" {held} " GROUP BY {name} ORDER BY count " dir {top}',
     ]
     if numeric:
-        forms.append(f'", " agg "(" num ") AS value FROM logs" {held} " GROUP BY {name} ORDER BY value " dir limit?')
+        forms.append(f'", " agg "(" num ") AS value FROM logs" {held} " GROUP BY {name} ORDER BY value " dir {top}')
         forms += [f'", {other} FROM logs" where? " ORDER BY {other} " dir limit' for other in numeric if other != name]
     return f'"{name}" ({" | ".join(forms)})'
 
