@@ -21,7 +21,8 @@ NOW = datetime(2024, 5, 3, 12, 0)
 @pytest.fixture(scope="module")
 def grammar() -> Grammar:
     question = (
-        'users with more than 3 failed passwords from 10.0.0.2 and "ssh2" in warnings of sshd after 08:10 and a backup'
+        'when did users have more than 3 failed passwords from 10.0.0.2 and "ssh2" in warnings of sshd after 08:10'
+        " and a backup"
     )
     return Grammar(build_grammar(link(question, make_profile(), now=NOW)))
 

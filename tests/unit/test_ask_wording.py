@@ -7,7 +7,14 @@ from datetime import datetime
 import pytest
 
 from asked_log import COLUMNS, make_profile, make_records, open_view
-from edgeslm.ask.amounts import asks_for_order, compares, find_counts, find_measures
+from edgeslm.ask.amounts import (
+    asks_for_lines,
+    asks_for_order,
+    compares,
+    find_counts,
+    find_measures,
+    may_ask_when,
+)
 from edgeslm.ask.expand import expand
 from edgeslm.ask.find_values import find_numbers
 from edgeslm.ask.grammar import build_grammar
@@ -138,6 +145,50 @@ def test_amounts_with_a_unit_count_nothing(question: str, measured: set[str]) ->
 )
 def test_a_number_before_a_columns_noun_is_no_value(question: str, counted: set[str]) -> None:
     assert find_counts(question, find_numbers(question)) == counted
+
+
+@pytest.mark.parametrize(
+    ("question", "lines"),
+    [
+        ("Show me the lines that say how the election went", True),
+        ("please list all log entries which mention root", True),
+        ("show me where the link was lost", True),
+        ("show every message with a timeout", True),
+        ("show me the lines per hour", False),
+        ("show the lines with the highest latency", False),
+        ("show me the number of lines that mention root", False),
+        ("show me the first lines that mention root", False),
+        ("show me which users log in where", False),
+        ("how many lines mention root", False),
+        ("list the lines that mention root, grouped by host", False),
+    ],
+)
+def test_lines_are_asked_for_outright_or_not(question: str, lines: bool) -> None:
+    assert asks_for_lines(question) is lines
+
+
+@pytest.mark.parametrize(
+    ("question", "moment"),
+    [
+        ("when did root log in", True),
+        ("ts of the disk error", True),
+        ("last reboot?", True),
+        ("how long ago was the reboot", True),
+        ("what was the slowest step, in milliseconds", False),
+        ("lines that mention root", False),
+    ],
+)
+def test_a_moment_is_answered_only_where_words_could_ask_for_one(question: str, moment: bool) -> None:
+    assert may_ask_when(question) is moment
+    grammar = Grammar(build_grammar(link(question, make_profile(), now=NOW)))
+    assert grammar.accepts("SELECT max(ts) FROM logs") is moment
+
+
+def test_where_lines_are_asked_for_outright_the_grammar_gives_lines() -> None:
+    grammar = Grammar(build_grammar(link("show me the lines that mention root", make_profile(), now=NOW)))
+    assert grammar.accepts("SELECT line_no, line FROM logs")
+    assert not grammar.accepts("SELECT count(*) FROM logs")
+    assert not grammar.accepts("SELECT DISTINCT user FROM logs WHERE user IS NOT NULL")
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,10 @@ class _Writer:
         if kind == "L":
             return f"line {'NOT ' if cond[2] else ''}LIKE {self._text(cond[1], negated=cond[2])}"
         if kind == "N":
-            return f"{self._column(cond[1])} {cond[2]} {self._number(cond[3])}"
+            name = self._column(cond[1])
+            if name[0] == "A" and name[1:].isdigit() and not self.candidates.slot(name).slot.numeric:
+                raise Dropped("a number compared with a field of texts")
+            return f"{name} {cond[2]} {self._number(cond[3])}"
         if kind == "OR":
             return f"({' OR '.join(self._condition(one) for one in cond[1])})"
         if kind == "ABSENT":

@@ -1,4 +1,4 @@
-"""What the numbers of a question can be: amounts with a unit, or something to compare with. The grammar asks.
+"""What a question says outright of its answer's form: what its numbers can be, an order, lines. The grammar asks.
 
 Only what no reading could mean is ruled out; which of the rest is meant is the planner's choice.
 """
@@ -44,6 +44,38 @@ _ORDERED = re.compile(
 def asks_for_order(question: str) -> bool:
     """Whether it says in what order a ranking shall come, so that all of it is wanted: `most frequent first`."""
     return _ORDERED.search(question) is not None
+
+
+_SHOW = r"^\W*(?:(?:please|can you|could you|would you)\s+)*(?:show|print|display|give|list|find|get|fetch)(?: me| us)?"
+_LINES = re.compile(
+    _SHOW + r"(?: all| every| each)?(?: of)?(?: the)?(?: whole| full| log)* (?:lines?|entries|entry|messages?|records?)"
+    r" (?:that|which|where|in which|with|containing|mentioning|whose|about)\b|" + _SHOW + r" where\b",
+    re.I,
+)
+_NO_LINES = re.compile(
+    r"\b(?:per|by|each|every|grouped|how (?:many|much|often)|number|counts?|counted|share|percent\w*|average|mean|sum|total"
+    r"|first|last|latest|earliest|most|least|fewest|top|\w{3,}est)\b",
+    re.I,
+)
+
+
+_WHEN = re.compile(
+    r"\b(?:when\w*|ts|times?|dates?|dated|days?|moments?|f[irs]{3}t|fir?ts|last\w*|lat+est|earliest|recent\w*|fresh\w*"
+    r"|since|until|till|hours?|minutes?|o'clock|\w*stamp\w*|start\w*|beg[iau]n\w*|end\w*|finish\w*|clock|ago|point|initial\w*"
+    r"|final\w*|newest|oldest|instant|onset|early|late\w*|soon\w*|how long|seen)\b",
+    re.I,
+)
+
+
+def may_ask_when(question: str) -> bool:
+    """Whether any word of it (without its time ranges) could ask for a moment: `when`, `last`, `started`, `ts`."""
+    return _WHEN.search(question) is not None
+
+
+def asks_for_lines(question: str) -> bool:
+    """Whether it orders lines to be shown and names no order, number or group of them: `show me the lines that …`."""
+    order = _LINES.match(question)
+    return order is not None and _NO_LINES.search(question, order.end()) is None
 
 
 def compares(question: str) -> bool:

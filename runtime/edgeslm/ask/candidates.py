@@ -66,6 +66,7 @@ class Candidates:
     coverage: share of the question's weight that the best shape covers. unmatched: its words that were found nowhere.
     compares: a number may be a bound. measures: handles of numbers that are sizes or durations, so count nothing.
     counts: of numbers that say how many values to give, so are no values. ordered: a ranking is asked for in an order.
+    lines: lines are asked for outright. when: a moment may be asked for.
     """
 
     question: str
@@ -83,6 +84,8 @@ class Candidates:
     measures: frozenset[str] = frozenset()
     counts: frozenset[str] = frozenset()
     ordered: bool = False
+    lines: bool = False
+    when: bool = True
 
     def value(self, handle: str) -> ValueHandle:
         return next(value for value in self.values if value.handle == handle)

@@ -57,6 +57,10 @@ def build_grammar(candidates: Candidates) -> str:
     for number, name in enumerate(texts):
         starts.append(f"col-{number}")
         rules[f"col-{number}"] = _column_forms(name, numeric, _held(name, candidates), top)
+    if not candidates.when:
+        starts.remove("times")
+    if candidates.lines:
+        starts = ["lines"]
     root = f'root ::= "SELECT " ({" | ".join(starts)})'
     return "\n".join([root, *(f"{name} ::= {body}" for name, body in rules.items())]) + "\n"
 

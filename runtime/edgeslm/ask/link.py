@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from edgeslm.ask.amounts import asks_for_order, compares, find_counts, find_measures
+from edgeslm.ask.amounts import asks_for_lines, asks_for_order, compares, find_counts, find_measures, may_ask_when
 from edgeslm.ask.candidates import (
     MAX_FIELDS,
     MAX_NUMBERS,
@@ -127,6 +127,8 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
         measures=find_measures(blank, numbers),
         counts=find_counts(blank, numbers),
         ordered=asks_for_order(blank),
+        lines=asks_for_lines(blank),
+        when=may_ask_when(blank),
     )
 
 
