@@ -53,8 +53,8 @@ _LINES = re.compile(
     re.I,
 )
 _NO_LINES = re.compile(
-    r"\b(?:per|by|each|every|grouped|how (?:many|much|often)|number|counts?|counted|share|percent\w*|average|mean|sum|total"
-    r"|first|last|latest|earliest|most|least|fewest|top|\w{3,}est)\b",
+    r"\b(?:per|by|each|every|grouped|how (?:many|much|often)|number|counts?|counted|share|percent\w*|average|mean|sum"
+    r"|total|first|last|latest|earliest|most|least|fewest|top|\w{3,}est)\b",
     re.I,
 )
 
