@@ -7,7 +7,11 @@ from datetime import datetime
 import pytest
 
 from asked_log import COLUMNS, make_profile, make_records, open_view
-from edgeslm.ask.amounts import (
+from edgeslm.ask.expand import expand
+from edgeslm.ask.find_values import find_numbers
+from edgeslm.ask.grammar import build_grammar
+from edgeslm.ask.link import link
+from edgeslm.ask.outright import (
     asks_for_lines,
     asks_for_order,
     compares,
@@ -15,10 +19,6 @@ from edgeslm.ask.amounts import (
     find_measures,
     may_ask_when,
 )
-from edgeslm.ask.expand import expand
-from edgeslm.ask.find_values import find_numbers
-from edgeslm.ask.grammar import build_grammar
-from edgeslm.ask.link import link
 from edgeslm.ask.profile import Profile, build_profile
 from edgeslm.ask.wording import is_whole, write_out
 from gbnf import Grammar

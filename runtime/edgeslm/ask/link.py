@@ -10,7 +10,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from edgeslm.ask.amounts import asks_for_lines, asks_for_order, compares, find_counts, find_measures, may_ask_when
 from edgeslm.ask.candidates import (
     MAX_FIELDS,
     MAX_NUMBERS,
@@ -35,6 +34,7 @@ from edgeslm.ask.find_values import (
 )
 from edgeslm.ask.fragments import choose_fragments
 from edgeslm.ask.lexicon import column_nouns, column_stems, content_words, filler_words, split_words, stems, stop_words
+from edgeslm.ask.outright import asks_for_lines, asks_for_order, compares, find_counts, find_measures, may_ask_when
 from edgeslm.ask.profile import ColumnInfo, Profile
 from edgeslm.ask.rank import PARTICLES, LexicalRanker, RankedShape, ShapeRanker, own_columns
 from edgeslm.ask.shapes import Slot
