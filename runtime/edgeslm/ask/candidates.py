@@ -47,6 +47,7 @@ class ValueHandle:
     """A value of the question, V1: its text, and per column (or A-handle) the value as the log writes it.
 
     Always usable as text. guess: a stretch of words that was found nowhere. whole: as text, all that a message says.
+    quoted: it stands in quotes.
     """
 
     handle: str
@@ -57,6 +58,7 @@ class ValueHandle:
     exact_case: bool = False
     guess: bool = False
     whole: bool = False
+    quoted: bool = False
 
 
 @dataclass

@@ -60,7 +60,7 @@ def find_values(text: str, profile: Profile) -> tuple[list[ValueHandle], str]:
         inner = next(group for group in quote.groups() if group is not None)
         columns = dict(profile.value_index.get(inner.casefold(), {}))
         whole = is_whole(text[: quote.start()])
-        take(quote.span(), ValueHandle("", inner, columns, quote.span(), False, whole=whole))
+        take(quote.span(), ValueHandle("", inner, columns, quote.span(), False, whole=whole, quoted=True))
     for match in _LEVEL_LETTER.finditer(text):
         letter = (match[1] or match[2]).upper()
         if profile.has_levels:

@@ -1,15 +1,17 @@
-"""What no question means: queries that the grammar allows and that say one thing twice, or ask for what they state.
+"""What no question means: queries that the grammar allows and that say one thing twice, ask for what they state, or
+leave out a time or a value that the question gives.
 
-It judges the query over handles alone, not whether it fits the question; the planner chooses among those that pass.
+The planner chooses among those that pass; what a question asks for is not judged here.
 """
 
 import re
 
-from edgeslm.ask.candidates import Candidates
+from edgeslm.ask.candidates import Candidates, ValueHandle
 from edgeslm.ask.conditions import filters, joined, where
 
 _LISTED = re.compile(r"^SELECT (?:DISTINCT (\w+) FROM|count\(DISTINCT (\w+)\) FROM|(\w+), count\(\*\) )")
 _PAIR = re.compile(r"^SELECT (A\d+), (A\d+) FROM")
+_HANDLE = re.compile(r"\b[VT]\d\b")
 _NUMBER = re.compile(r"\bN\d\b")
 _EQUAL = re.compile(r"(\w+) = (V\d+)")
 
@@ -35,7 +37,21 @@ def nonsense(handle_sql: str, candidates: Candidates) -> str:
     listed = _LISTED.match(handle_sql)
     if listed and (listed[1] or listed[2] or listed[3]) in fixed:
         return "the values of a column that is given"
+    named = set(_HANDLE.findall(handle_sql))
+    if any(handle not in named for handle in _meant(candidates)):
+        return "less than the question says"
     pair = _PAIR.match(handle_sql)
     if pair and candidates.slot(pair[1]).regex == candidates.slot(pair[2]).regex:
         return "one value beside itself"
     return ""
+
+
+def _meant(candidates: Candidates) -> list[str]:
+    """The handles that no query can do without: times, texts in quotes, addresses and names that a column holds."""
+    values = [value for value in candidates.values if value.quoted or _is_certain(value)]
+    return [*candidates.times, *(value.handle for value in values)]
+
+
+def _is_certain(value: ValueHandle) -> bool:
+    """Whether a column of the log holds it and it is no common word."""
+    return not value.plain and any(not re.fullmatch(r"A\d+", name) for name in value.columns)
