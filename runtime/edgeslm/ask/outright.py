@@ -1,6 +1,7 @@
 """What a question says outright of its answer's form: what its numbers can be, an order, lines. The grammar asks.
 
-Only what no reading could mean is ruled out; which of the rest is meant is the planner's choice.
+Only what no reading could mean is ruled out; which of the rest is meant is the planner's choice. Sets of words, and
+texts of patterns, stand where a compiled pattern would cost every run and serve few.
 """
 
 import re
@@ -8,79 +9,57 @@ from collections.abc import Mapping
 
 from edgeslm.ask.lexicon import column_words
 
-_COMPARES = re.compile(
-    r"[<>≤≥]|\bat (?:least|most)\b"
-    r"|\b(?:than|over|above|below|under|beneath|past|beyond|up ?to|upwards?|between|within|outside|minimum|maximum|min"
-    r"|max|excess|until|through|no later|or so|and up|limit|inferior|superior)\b"
-    r"|\b(?:more|less|fewer|longer|shorter|greater|higher|lower|bigger|larger|smaller|slower|faster|older|newer|later"
-    r"|earlier|worse|better|further|exceed\w*|surpass\w*|reach\w*|topp(?:ed|ing)|hitting|cross(?:es|ed|ing))\b"
-    r"|\bfrom \S+ to \S+|\d ?(?:-|to) ?\d|\d\+",
-    re.I,
-)
 COMPARED = re.compile(  # what stands before a number that values are compared with
     r"(?:[<>]=?|\b(?:than|over|above|below|under|exceed(?:s|ed|ing)?|beyond|past|least|most|up to|reach(?:es|ed|ing)?"
     r"|greater or equal to|topp(?:ed|ing)))\s*$",
     re.I,
 )
-_UNIT = re.compile(r"\s*(?:%|(?:ms|msecs?|millis|milliseconds?|[kmgt]i?b|[kmgt]?bytes?|percent|degrees)\b)", re.I)
-_TIME_UNIT = re.compile(r"\s*(?:s|secs?|seconds?|mins?|minutes?|h|hrs?|hours?)\b", re.I)
-
-
-_ASKED_FOR = re.compile(
-    r"(?:^|\b(?:which|what|the|top|first|last|latest|show|list|give|me|name|find|bottom|best|worst|busiest|leading))\s*$",
-    re.I,
+_WORD = re.compile(r"[a-z']+")
+_COMPARING = frozenset(
+    "than over above below under beneath past beyond upto upward upwards between within outside minimum maximum min max"
+    " excess until through limit inferior superior more less fewer longer shorter greater higher lower bigger larger"
+    " smaller slower faster older newer later earlier worse better further topped topping hitting crosses crossed"
+    " crossing".split()
 )
-_NOUNS = re.compile(r"\s+(?:[a-z-]+\s+){0,2}?([a-z]+s)\b", re.I)
-
-
-_ORDERED = re.compile(
+_COMPARING_STARTS = ("exceed", "surpass", "reach")
+_COMPARES = re.compile(r"[<>≤≥]|\b(?:at (?:least|most)|up to|and up|or so|from \S+ to)\b|\d ?(?:-|to) ?\d|\d\+", re.I)
+_UNIT = r"\s*(?:%|(?:ms|msecs?|millis|milliseconds?|[kmgt]i?b|[kmgt]?bytes?|percent|degrees)\b)"
+_TIME_UNIT = r"\s*(?:s|secs?|seconds?|mins?|minutes?|h|hrs?|hours?)\b"
+_ASKED_FOR = (
+    r"(?:^|\b(?:which|what|the|top|first|last|latest|show|list|give|me|name|find|bottom|best|worst|busiest"
+    r"|leading))\s*$"
+)
+_NOUNS = r"\s+(?:[a-z-]+\s+){0,2}?([a-z]+s)\b"
+_ORDERED = (
     r"\b(?:(?:most|least) (?:common|frequent|often|active|seen|used|numerous)(?:ly)?|commonest"
     r"|highest(?: (?:count|number)s?)?|largest|biggest|busiest|lowest|smallest|worst|fewest|rarest) (?:ones? )?first\b"
-    r"|\bfrom (?:most|highest|largest) to (?:least|lowest|smallest)\b|\b(?:in )?descending\b",
-    re.I,
+    r"|\bfrom (?:most|highest|largest) to (?:least|lowest|smallest)\b|\bdescending\b"
 )
-
-
-def asks_for_order(question: str) -> bool:
-    """Whether it says in what order a ranking shall come, so that all of it is wanted: `most frequent first`."""
-    return _ORDERED.search(question) is not None
-
-
-_SHOW = r"^\W*(?:(?:please|can you|could you|would you)\s+)*(?:show|print|display|give|list|find|get|fetch)(?: me| us)?"
-_LINES = re.compile(
+_SHOWING = frozenset("show print display give list find get fetch".split())
+_SHOW = rf"^\W*(?:(?:please|can you|could you|would you)\s+)*(?:{'|'.join(sorted(_SHOWING))})(?: me| us)?"
+_LINES = (
     _SHOW + r"(?: all| every| each)?(?: of)?(?: the)?(?: whole| full| log)* (?:lines?|entries|entry|messages?|records?)"
-    r" (?:that|which|where|in which|with|containing|mentioning|whose|about)\b|" + _SHOW + r" where\b",
-    re.I,
+    r" (?:that|which|where|in which|with|containing|mentioning|whose|about)\b|" + _SHOW + r" where\b"
 )
-_NO_LINES = re.compile(
-    r"\b(?:per|by|each|every|grouped|how (?:many|much|often)|number|counts?|counted|share|percent\w*|average|mean|sum"
-    r"|total|first|last|latest|earliest|most|least|fewest|top|\w{3,}est)\b",
-    re.I,
+_NO_LINES = frozenset(
+    "per by each every grouped number count counts counted share percent percentage average mean sum total first last"
+    " latest earliest most least fewest top".split()
 )
-
-
-_WHEN = re.compile(
-    r"\b(?:when\w*|ts|times?|dates?|dated|days?|moments?|f[irs]{3}t|fir?ts|last\w*|lat+est|earliest|recent\w*|fresh\w*"
-    r"|since|until|till|hours?|minutes?|o'clock|\w*stamp\w*|start\w*|beg[iau]n\w*|end\w*|finish\w*|clock|ago|point|initial\w*"
-    r"|final\w*|newest|oldest|instant|onset|early|late\w*|soon\w*|how long|seen)\b",
-    re.I,
+_WHEN = frozenset(
+    "ts time times date dates dated day days moment moments earliest since until till hour hours minute minutes o'clock"
+    " clock ago point newest oldest instant onset early seen frist firts fisrt".split()
 )
-
-
-def may_ask_when(question: str) -> bool:
-    """Whether any word of it (without its time ranges) could ask for a moment: `when`, `last`, `started`, `ts`."""
-    return _WHEN.search(question) is not None
-
-
-def asks_for_lines(question: str) -> bool:
-    """Whether it orders lines to be shown and names no order, number or group of them: `show me the lines that …`."""
-    order = _LINES.match(question)
-    return order is not None and _NO_LINES.search(question, order.end()) is None
+_WHEN_STARTS = tuple("when last lat recent fresh start begin began begun end finish initial final first soon".split())
 
 
 def compares(question: str) -> bool:
     """Whether the question says anything by which a number may be a bound: `more than 5`, `5 or longer`, `> 5`."""
-    return _COMPARES.search(question) is not None
+    words = _words(question)
+    return (
+        not _COMPARING.isdisjoint(words)
+        or any(word.startswith(_COMPARING_STARTS) for word in words)
+        or _COMPARES.search(question) is not None
+    )
 
 
 def find_measures(question: str, numbers: Mapping[str, tuple[tuple[int, int], str]]) -> frozenset[str]:
@@ -91,7 +70,8 @@ def find_measures(question: str, numbers: Mapping[str, tuple[tuple[int, int], st
     found = set()
     for handle, ((start, end), _) in numbers.items():
         after = question[end:]
-        if _UNIT.match(after) or (_TIME_UNIT.match(after) and COMPARED.search(question[:start])):
+        timed = re.match(_TIME_UNIT, after, re.I) and COMPARED.search(question[:start])
+        if timed or re.match(_UNIT, after, re.I):
             found.add(handle)
     return frozenset(found)
 
@@ -101,7 +81,38 @@ def find_counts(question: str, numbers: Mapping[str, tuple[tuple[int, int], str]
     return frozenset(
         handle
         for handle, ((start, end), _) in numbers.items()
-        if _ASKED_FOR.search(question[:start])
-        and (after := _NOUNS.match(question[end:]))
+        if (after := re.match(_NOUNS, question[end:], re.I))
         and after[1].casefold() in column_words()
+        and re.search(_ASKED_FOR, question[:start], re.I)
     )
+
+
+def asks_for_order(question: str) -> bool:
+    """Whether it says in what order a ranking shall come, so that all of it is wanted: `most frequent first`."""
+    may = not {"first", "descending", "from"}.isdisjoint(_words(question))
+    return may and re.search(_ORDERED, question, re.I) is not None
+
+
+def asks_for_lines(question: str) -> bool:
+    """Whether it orders lines to be shown and names no order, number or group of them: `show me the lines that …`."""
+    order = None if _SHOWING.isdisjoint(_words(question)) else re.match(_LINES, question, re.I)
+    if order is None:
+        return False
+    rest = question[order.end() :]
+    words = _words(rest)
+    other = not _NO_LINES.isdisjoint(words) or any(word.endswith("est") and len(word) > 5 for word in words)
+    return not other and re.search(r"\bhow (?:many|much|often)\b", rest, re.I) is None
+
+
+def may_ask_when(question: str) -> bool:
+    """Whether any word of it (without its time ranges) could ask for a moment: `when`, `last`, `started`, `ts`."""
+    words = _words(question)
+    return (
+        not _WHEN.isdisjoint(words)
+        or any(word.startswith(_WHEN_STARTS) or "stamp" in word for word in words)
+        or "how long" in question.casefold()
+    )
+
+
+def _words(question: str) -> list[str]:
+    return _WORD.findall(question.casefold())

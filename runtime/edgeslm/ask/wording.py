@@ -10,33 +10,29 @@ from edgeslm.ask.profile import Profile
 
 QUOTED = re.compile(r"\"([^\"]{1,200})\"|“([^”]{1,200})”|(?<!\w)'([^']{2,200})'(?!\w)|`([^`]{1,200})`")
 _BUCKETS = r"(?:seconds|minutes|hours|days|weeks|months|ones|those|buckets|rows|periods)"
+# Compiled only for a question that may match: its mark, the pattern, what it becomes.
 _SHORTHAND = [
-    (re.compile(r"(?<!\S)w/o(?!\S)", re.I), "without"),
-    (re.compile(r"(?<!\S)w/(?:\s+|(?=[a-z]+(?!\S)))", re.I), "with "),
-    (re.compile(r"(?<!\S)#\s*(?:of\s+)?(?=[A-Za-z]{2})"), "number of "),
-    (re.compile(r"(?<!\S)&(?!\S)"), "and"),
-    # Buckets without a line are in no answer.
-    (
-        re.compile(
-            r",?\s*\(?\b(?:leaving out|leave out|skipping|skip|omitting|omit|ignoring|ignore|excluding|exclude|without"
-            r"|except(?: for)?|but not|not counting)\s+(?:the |any |all )?(?:(?:empty|blank|zero)\s+"
-            + _BUCKETS
-            + r"|"
-            + _BUCKETS
-            + r"\s+(?:without any|with none|that have none|(?:with (?:no|zero|0)|without) [a-z]+))(?![\w-])\)?",
-            re.I,
-        ),
-        "",
-    ),
+    ("w/o", r"(?<!\S)w/o(?!\S)", "without"),
+    ("w/", r"(?<!\S)w/(?:\s+|(?=[a-z]+(?!\S)))", "with "),
+    ("#", r"(?<!\S)#\s*(?:of\s+)?(?=[A-Za-z]{2})", "number of "),
+    ("&", r"(?<!\S)&(?!\S)", "and"),
 ]
-_FIELD = re.compile(r"\b[\w-]+ \((\w[\w.-]*) ?=\)")  # components (cmp=)
+_LEFT_OUT = re.compile(r"\b(?:leav|skip|omit|ignor|exclud|without|except|not\b)", re.I)
+_EMPTY = (  # buckets without a line, which are in no answer
+    r",?\s*\(?\b(?:leaving out|leave out|skipping|skip|omitting|omit|ignoring|ignore|excluding|exclude|without"
+    r"|except(?: for)?|but not|not counting)\s+(?:the |any |all )?(?:(?:empty|blank|zero)\s+"
+    + _BUCKETS
+    + r"|"
+    + _BUCKETS
+    + r"\s+(?:without any|with none|that have none|(?:with (?:no|zero|0)|without) [a-z]+))(?![\w-])\)?"
+)
+_FIELD = r"\b[\w-]+ \((\w[\w.-]*) ?=\)"  # components (cmp=)
 # Before a text in quotes: it is all that the message says.
-_WHOLE = re.compile(
+_WHOLE = (
     r"\b(?:(?:whole|entire|full|complete) (?:message|text)s? (?:is|are|was|reads?|says?|equals?)"
     r"(?: (?:just|only|exactly|simply))?"
     r"|(?:message|text)s? (?:is|are|was|reads?|says?) (?:just|only|exactly|simply|nothing (?:else )?but)"
-    r"|messages? (?:that (?:is|are) )?exactly|(?:message|text)s? equals?(?: to)?)\s*[:=]?\s*$",
-    re.I,
+    r"|messages? (?:that (?:is|are) )?exactly|(?:message|text)s? equals?(?: to)?)\s*[:=]?\s*$"
 )
 
 
@@ -48,16 +44,20 @@ def write_out(question: str, profile: Profile) -> str:
         return match[1] if match[1].casefold() in fields else match.group()
 
     def plain(text: str) -> str:
-        for pattern, words in _SHORTHAND:
-            text = pattern.sub(words, text)
-        return _FIELD.sub(named, text)
+        folded = text.casefold()
+        for mark, pattern, words in _SHORTHAND:
+            if mark in folded:
+                text = re.sub(pattern, words, text, flags=re.I)
+        if _LEFT_OUT.search(text):
+            text = re.sub(_EMPTY, "", text, flags=re.I)
+        return re.sub(_FIELD, named, text) if "=)" in text else text
 
     return _outside_quotes(question, plain)
 
 
 def is_whole(before: str) -> bool:
     """Whether a text in quotes after these words is meant to be all of a message: `whose whole message is just "X"`."""
-    return _WHOLE.search(before) is not None
+    return re.search(_WHOLE, before, re.I) is not None
 
 
 def _outside_quotes(text: str, change: Callable[[str], str]) -> str:
