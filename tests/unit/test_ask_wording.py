@@ -13,7 +13,9 @@ from edgeslm.ask.grammar import build_grammar
 from edgeslm.ask.link import link
 from edgeslm.ask.outright import (
     asks_for_lines,
+    asks_for_one_bucket,
     asks_for_order,
+    asks_for_values,
     compares,
     find_counts,
     find_measures,
@@ -154,6 +156,9 @@ def test_a_number_before_a_columns_noun_is_no_value(question: str, counted: set[
         ("please list all log entries which mention root", True),
         ("show me where the link was lost", True),
         ("show every message with a timeout", True),
+        ("lines with a timeout", True),
+        ("lines with a timeout, how many?", False),
+        ("lines with a timeout per hour", False),
         ("show me the lines per hour", False),
         ("show the lines with the highest latency", False),
         ("show me the number of lines that mention root", False),
@@ -165,6 +170,29 @@ def test_a_number_before_a_columns_noun_is_no_value(question: str, counted: set[
 )
 def test_lines_are_asked_for_outright_or_not(question: str, lines: bool) -> None:
     assert asks_for_lines(question) is lines
+
+
+@pytest.mark.parametrize(
+    ("question", "listed", "bucket"),
+    [
+        ("distinct status codes", True, False),
+        ("all the unique users of sshd", True, False),
+        ("number of distinct users", False, False),
+        ("distinct users, how many", False, False),
+        ("which users are distinct", False, False),
+        ("on which day were there more errors", False, True),
+        ("what hour was the busiest", False, True),
+        ("on which days were there more errors", False, False),
+        ("on which day did it start", False, False),
+    ],
+)
+def test_different_values_and_one_stretch_of_time(question: str, listed: bool, bucket: bool) -> None:
+    assert (asks_for_values(question), asks_for_one_bucket(question)) == (listed, bucket)
+    grammar = Grammar(build_grammar(link(question, make_profile(), now=NOW)))
+    assert grammar.accepts("SELECT count(DISTINCT user) FROM logs") is not listed
+    series = "SELECT date_trunc('day', ts) AS day, count(*) AS count FROM logs GROUP BY day ORDER BY"
+    assert grammar.accepts(f"{series} day") is not bucket
+    assert grammar.accepts(f"{series} count DESC LIMIT 1")
 
 
 @pytest.mark.parametrize(

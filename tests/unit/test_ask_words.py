@@ -95,3 +95,8 @@ def test_who_logged_in_was_let_in_and_what_was_logged_in_an_hour_is_something_el
 
 def test_a_message_that_says_logged_in_says_login() -> None:
     assert "login" in split_words("User alice logged in from 10.0.0.1")
+
+
+def test_the_plural_of_an_abbreviation_is_one_word() -> None:
+    assert split_words("which IPs and VMs, by PIDs") == ["which", "ips", "and", "vms", "by", "pids"]
+    assert split_words("HTTPServer URLs") == ["http", "server", "urls"]

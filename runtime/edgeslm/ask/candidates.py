@@ -68,7 +68,8 @@ class Candidates:
     coverage: share of the question's weight that the best shape covers. unmatched: its words that were found nowhere.
     compares: a number may be a bound. measures: handles of numbers that are sizes or durations, so count nothing.
     counts: of numbers that say how many values to give, so are no values. ordered: a ranking is asked for in an order.
-    lines: lines are asked for outright. when: a moment may be asked for.
+    lines: lines are asked for outright. when: a moment may be asked for. listed: different
+    values are, and not how many. one_bucket: one stretch of time is, not all.
     """
 
     question: str
@@ -88,6 +89,8 @@ class Candidates:
     ordered: bool = False
     lines: bool = False
     when: bool = True
+    listed: bool = False
+    one_bucket: bool = False
 
     def value(self, handle: str) -> ValueHandle:
         return next(value for value in self.values if value.handle == handle)

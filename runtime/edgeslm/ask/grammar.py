@@ -37,14 +37,15 @@ def build_grammar(candidates: Candidates) -> str:
     }
     amount = '"*" | "DISTINCT " col' if texts else '"*"'
     for name in BUCKETS:
+        every = "" if candidates.one_bucket else f'"{name}" | '
         starts.append(f"by-{name}")
         rules[f"by-{name}"] = (
             f'"date_trunc(\'{name}\', ts) AS {name}, count(" ({amount}) ") AS count FROM logs" where? '
-            f'" GROUP BY {name} ORDER BY " ("{name}" | "count " dir limit)'
+            f'" GROUP BY {name} ORDER BY " ({every}"count " dir limit)'
         )
     if texts:
         rules["col"] = _either(texts)
-        starts += ["distinct-count", "distinct"]
+        starts += ["distinct"] if candidates.listed else ["distinct-count", "distinct"]
         rules["distinct-count"] = '"count(DISTINCT " col ") FROM logs" where?'
         rules["distinct"] = " | ".join(f'"DISTINCT {name} FROM logs" {_held(name, candidates)}' for name in texts)
     if numeric:

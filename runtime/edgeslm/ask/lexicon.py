@@ -14,6 +14,7 @@ from edgeslm.ask.stemmer import stem as stem_of
 
 _CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _WORD = re.compile(r"[A-Za-z']+|\d+")
+_PLURAL = re.compile(r"[A-Z]{2,}s")  # IPs, VMs
 _CAPITALS = re.compile(r"\b[A-Z]{3,}\b")
 _LONGEST_WORD = 64
 # "logged in from", "tried to log in" are one word; "logged in the last hour", "lines of the log in total" are not.
@@ -38,7 +39,7 @@ def locate_words(text: str) -> list[tuple[str, int, int]]:
     words: list[tuple[str, int, int]] = []
     for chunk in _WORD.finditer(text):
         whole, base = chunk.group(), chunk.start()
-        if "'" in whole or whole.islower() or whole.isdigit():
+        if "'" in whole or whole.islower() or whole.isdigit() or _PLURAL.fullmatch(whole):
             words.append((whole.lower().strip("'"), base, chunk.end()))
         else:
             parts = _CAMEL.finditer(whole)

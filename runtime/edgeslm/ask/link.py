@@ -34,7 +34,16 @@ from edgeslm.ask.find_values import (
 )
 from edgeslm.ask.fragments import choose_fragments
 from edgeslm.ask.lexicon import column_nouns, column_stems, content_words, filler_words, split_words, stems, stop_words
-from edgeslm.ask.outright import asks_for_lines, asks_for_order, compares, find_counts, find_measures, may_ask_when
+from edgeslm.ask.outright import (
+    asks_for_lines,
+    asks_for_one_bucket,
+    asks_for_order,
+    asks_for_values,
+    compares,
+    find_counts,
+    find_measures,
+    may_ask_when,
+)
 from edgeslm.ask.profile import ColumnInfo, Profile
 from edgeslm.ask.rank import PARTICLES, LexicalRanker, RankedShape, ShapeRanker, own_columns
 from edgeslm.ask.shapes import Slot
@@ -129,6 +138,8 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
         ordered=asks_for_order(blank),
         lines=asks_for_lines(blank),
         when=may_ask_when(blank),
+        listed=asks_for_values(blank),
+        one_bucket=asks_for_one_bucket(blank),
     )
 
 
@@ -342,7 +353,7 @@ def _unlinked_phrase(text: str, matched: set[str], coverage: float, named: froze
 
 def _says_something(word: str, named: frozenset[str] = frozenset()) -> bool:
     """The word may name something in a log: no word of asking, no column (`named`: stems of the log's own)."""
-    if len(word) < 2 or not word[0].isalpha() or word in stop_words():
+    if len(word) < 2 or not word[0].isalpha() or word.removesuffix("'s") in stop_words():
         return False
     return word not in _GENERIC and word not in filler_words() and (column_stems() | named).isdisjoint(stems(word))
 

@@ -40,7 +40,14 @@ _SHOW = rf"^\W*(?:(?:please|can you|could you|would you)\s+)*(?:{'|'.join(sorted
 _LINES = (
     _SHOW + r"(?: all| every| each)?(?: of)?(?: the)?(?: whole| full| log)* (?:lines?|entries|entry|messages?|records?)"
     r" (?:that|which|where|in which|with|containing|mentioning|whose|about)\b|" + _SHOW + r" where\b"
+    r"|^\W*(?:all )?(?:the )?(?:log )?(?:lines|entries|messages|records)"
+    r" (?:that|which|where|in which|with|containing|mentioning|whose|about)\b"
 )
+_LINE_NOUNS = frozenset("lines entries messages records".split())
+_DISTINCT = r"^\W*(?:the |all |all the )?(?:distinct|unique|different|uniq)\b"
+_COUNTED = frozenset("many number nr no num nb count counts total amount quantity much wc".split())
+_WHICH_BUCKET = r"\b(?:which|what) (?:one )?(?:second|minute|hour|day|date|week|month)\b"
+_SUPERLATIVE = frozenset("more most busiest fewest least peak highest lowest worst quietest calmest fuller".split())
 _NO_LINES = frozenset(
     "per by each every grouped number count counts counted share percent percentage average mean sum total first last"
     " latest earliest most least fewest top".split()
@@ -94,14 +101,27 @@ def asks_for_order(question: str) -> bool:
 
 
 def asks_for_lines(question: str) -> bool:
-    """Whether it orders lines to be shown and names no order, number or group of them: `show me the lines that …`."""
-    order = None if _SHOWING.isdisjoint(_words(question)) else re.match(_LINES, question, re.I)
+    """Whether it orders lines to be shown and names no order, number or group of them: `lines with …`."""
+    may = not (_SHOWING | _LINE_NOUNS).isdisjoint(_words(question))
+    order = re.match(_LINES, question, re.I) if may else None
     if order is None:
         return False
     rest = question[order.end() :]
     words = _words(rest)
     other = not _NO_LINES.isdisjoint(words) or any(word.endswith("est") and len(word) > 5 for word in words)
     return not other and re.search(r"\bhow (?:many|much|often)\b", rest, re.I) is None
+
+
+def asks_for_values(question: str) -> bool:
+    """Whether it names different values and no number of them: `distinct status codes`."""
+    named = re.match(_DISTINCT, question, re.I) is not None
+    return named and _COUNTED.isdisjoint(_words(question)) and "#" not in question
+
+
+def asks_for_one_bucket(question: str) -> bool:
+    """Whether it asks which stretch of time had the most or the least: `on which day were there more errors`."""
+    words = _words(question)
+    return not _SUPERLATIVE.isdisjoint(words) and re.search(_WHICH_BUCKET, question, re.I) is not None
 
 
 def may_ask_when(question: str) -> bool:
