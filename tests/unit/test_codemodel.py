@@ -77,28 +77,34 @@ def test_prompts_are_signature_and_docstring_of_held_out_functions_that_are_long
     unseen = next(other for number in range(1000) if not is_held_out(other := f"seen{number}"))
     found = prompts([SourceFile("a.py", name, _MODULE), SourceFile("b.py", unseen, _MODULE.replace("count", "no"))], 9)
     assert sorted(found) == [
-        "def count(things):\n    total = 0\n",
-        'def sell(self, thing, price):\n    """Sell a thing."""\n',
+        "def count(things):\n    total = 0",
+        'def sell(self, thing, price):\n    """Sell a thing."""',
     ]
 
 
 @pytest.mark.parametrize(
     ("completion", "finished", "right"),
     [
-        ("    return total\n", True, True),
-        ("    return total\n\nprint(", True, True),  # cut where the block ends
-        ("    return (total\n", True, False),
-        ("    for thing in things:\n", True, False),
-        ("    return total\n    if tot", False, True),  # a torn last line
-        ("    return (tot", False, False),
-        ("    # nothing\n", True, False),
+        ("\n    return total\n", True, True),
+        ("\n    return total\n\nprint(", True, True),  # cut where the block ends
+        ("\n    return (total\n", True, False),
+        ("\n    for thing in things:\n", True, False),
+        ("\n    return total\n    if tot", False, True),  # a torn last line
+        ("\n    return (tot", False, False),
+        ("\n    # nothing\n", True, False),
         ("", True, False),
-        ("return total\n", True, False),
-        ("    x = 'a\n    return x\n", True, False),
+        ("\n", True, False),
+        ("  # of things\n    return total\n", True, True),  # the prompt's last line goes on
+        (" +\n    return total\n", True, False),
+        ("\n    return total\n    if total:\n        retur", False, True),  # torn with the head of its block
+        ("\n    if total:\n        retur", False, False),
+        ("\n    if total:\n", True, False),
+        ("\nreturn total\n", True, False),
+        ("\n    x = 'a\n    return x\n", True, False),
     ],
 )
 def test_a_completion_counts_if_the_block_has_code_and_parses(completion: str, finished: bool, right: bool) -> None:
-    assert parses("def count(things):\n    total = 0\n", completion, finished=finished) is right
+    assert parses("def count(things):\n    total = 0", completion, finished=finished) is right
 
 
 def test_the_tokenizer_reads_any_text_back_and_keeps_digits_apart(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """How good a code model is: the share of held-out functions it completes to something that parses.
 
-A prompt is a function's signature with its docstring, or with its first statement where it has none. The model writes
-on, greedily; what it wrote counts to the end of the function's block. It refuses to judge what the code does.
+A prompt is a function's signature with its docstring, or with its first statement where it has none. It ends before
+the line break: tokenizers join that with the indentation after it, so a break of its own would say that no body follows.
+The model writes on, greedily; what it wrote counts to the end of the function's block. What the code does is not judged.
 """
 
 from __future__ import annotations
@@ -72,9 +73,10 @@ def prompts(files: Iterable[SourceFile], count: int, *, seed: int = 1) -> list[s
 def parses(prompt: str, completion: str, *, finished: bool) -> bool:
     """Whether prompt and completion, cut where the function's block ends, are a function with code of the model's own.
 
-    finished: the model came to an end; else its last line may be torn and is left out, but only if others are left.
+    finished: the model came to an end; else its last line may be torn and is left out with the head of its block, but
+    only if others are left.
     """
-    lines = completion.split("\n")
+    first, *lines = completion.split("\n")  # first: what still stands in the prompt's last line
     block: list[str] = []
     ended = finished
     for line in lines:
@@ -84,13 +86,15 @@ def parses(prompt: str, completion: str, *, finished: bool) -> bool:
         block.append(line)
     if not ended:
         block = block[:-1]
+        while block and (not block[-1].strip() or block[-1].rstrip().endswith(":")):
+            block.pop()  # what a torn line was the body of
     code = [line for line in block if line.strip() and not line.strip().startswith("#")]
     if not code:
         return False
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            ast.parse(prompt + "\n".join(block))
+            ast.parse("\n".join([prompt + first, *block]))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True
@@ -104,5 +108,5 @@ def _prompt(node: ast.FunctionDef | ast.AsyncFunctionDef, lines: list[str]) -> s
         return None
     if not isinstance(head, ast.Expr | ast.Assign | ast.Return):  # a block begun would be half a statement
         last = head.lineno - 1
-    prompt = textwrap.dedent("".join(lines[node.lineno - 1 : last]))
+    prompt = textwrap.dedent("".join(lines[node.lineno - 1 : last])).rstrip("\n")
     return prompt if len(prompt) <= _LONGEST and prompt.startswith(("def ", "async def ")) else None
