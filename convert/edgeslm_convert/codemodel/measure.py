@@ -1,8 +1,9 @@
 """How good a code model is: the share of held-out functions it completes to something that parses.
 
 A prompt is a function's signature with its docstring, or with its first statement where it has none. It ends before
-the line break: tokenizers join that with the indentation after it, so a break of its own would say that no body follows.
-The model writes on, greedily; what it wrote counts to the end of the function's block. What the code does is not judged.
+the line break: tokenizers join that with the indentation after it, and a break of its own would say that no body
+follows. The model writes on, greedily; what it wrote counts to the end of the function's block. What the code does is
+not judged.
 """
 
 from __future__ import annotations
