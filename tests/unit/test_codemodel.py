@@ -144,12 +144,12 @@ def test_a_small_library_is_learnt_and_the_checkpoint_holds_model_and_tokenizer(
     assert (tmp_path / "out/model/model.safetensors").is_file()
     assert (tmp_path / "out/model/tokenizer.json").is_file()
     ast.parse((tmp_path / "out/training.txt").read_text())
-    with pytest.raises(InputError, match=r"unknown key 'layer'"):
+    with pytest.raises(InputError, match=r"unknown key 'layer'.*sequence is 600, more than the context, 512"):
         read_recipe(_wrong(tmp_path))
 
 
 def _wrong(folder: Path) -> Path:
-    (folder / "wrong.toml").write_text("[model]\nlayer = 3\n")
+    (folder / "wrong.toml").write_text("[model]\nlayer = 3\n[training]\nsequence = 600\n")
     return folder / "wrong.toml"
 
 

@@ -42,12 +42,12 @@ class CodeShape:
 
 @dataclass(frozen=True)
 class CodeTraining(DistilSettings):
-    """The schedule; batch: sequences of a step, sequence: tokens of each."""
+    """The schedule; batch: sequences of a step, sequence: tokens of each, later positions of the context stay unlearnt."""
 
     divergence: float = 0.0
     cross_entropy: float = 1.0
     batch: int = 8
-    sequence: int = 256
+    sequence: int = 512
 
 
 def make_model(shape: CodeShape, seed: int) -> GPTBigCodeForCausalLM:
@@ -124,6 +124,8 @@ def read_recipe(path: Path) -> tuple[CodeShape, CodeTraining]:
     wrong = [f"unknown section [{name}]" for name in tables if name not in ("model", "training")]
     shape = build(CodeShape, tables.get("model", {}), "[model]", wrong)
     training = build(CodeTraining, tables.get("training", {}), "[training]", wrong)
+    if training.sequence > shape.context:
+        wrong.append(f"[training]: sequence is {training.sequence}, more than the context, {shape.context}")
     if wrong:
         raise InputError(f"{path} cannot be followed", reason="; ".join(wrong))
     return shape, training
