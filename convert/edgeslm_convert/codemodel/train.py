@@ -42,7 +42,7 @@ class CodeShape:
 
 @dataclass(frozen=True)
 class CodeTraining(DistilSettings):
-    """The schedule; batch: sequences of a step, sequence: tokens of each, later positions of the context stay unlearnt."""
+    """The schedule; batch: sequences of a step, sequence: tokens of each (positions beyond are not learnt)."""
 
     divergence: float = 0.0
     cross_entropy: float = 1.0
