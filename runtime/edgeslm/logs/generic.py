@@ -27,25 +27,32 @@ class Stamp:
 _TIME = r"\d\d:\d\d:\d\d"
 _DAY = rf"\d{{1,2}}[- ][A-Z][a-z]{{2}}[- ]\d{{4}} {_TIME}"
 _ZONE = r"(?: ?(?:Z|UTC|GMT|[A-Z]{3,4}|[+-]\d\d:?\d\d))?"
-STAMPS = (
-    Stamp(rf"\d{{4}}-\d\d-\d\d[T ]{_TIME}(?:[.,]\d+)?", ("iso",)),
-    Stamp(rf"\d{{4}}/\d\d/\d\d {_TIME}(?:\.\d{{1,6}})?", ("%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M:%S.%f")),
+_WHOLE_SECONDS = (
+    Stamp(rf"\d{{4}}/\d\d/\d\d {_TIME}", ("%Y/%m/%d %H:%M:%S",)),
     Stamp(rf"\d{{4}}\.\d\d\.\d\d {_TIME}", ("%Y.%m.%d %H:%M:%S",)),
     Stamp(rf"\d\d/[A-Z][a-z]{{2}}/\d{{4}}[: ]{_TIME}", ("%d/%b/%Y:%H:%M:%S", "%d/%b/%Y %H:%M:%S")),
-    Stamp(rf"{_DAY}\.\d{{1,6}}", ("%d %b %Y %H:%M:%S.%f", "%d-%b-%Y %H:%M:%S.%f")),
     Stamp(_DAY, ("%d %b %Y %H:%M:%S", "%d-%b-%Y %H:%M:%S")),
-    Stamp(rf"[A-Z][a-z]{{2}} [A-Z][a-z]{{2}} [ \d]\d {_TIME} \d{{4}}", ("%a %b %d %H:%M:%S %Y",)),
     Stamp(rf"[A-Z][a-z]{{2}} [ \d]?\d \d{{4}} {_TIME}", ("%b %d %Y %H:%M:%S",)),
-    Stamp(rf"[A-Z][a-z]{{2}} [ \d]?\d {_TIME}\.\d{{1,6}}", ("%b %d %H:%M:%S.%f",)),
     Stamp(rf"[A-Z][a-z]{{2}} [ \d]?\d {_TIME}", ("%b %d %H:%M:%S",)),
     Stamp(rf"\d\d\.\d\d\.\d{{4}} {_TIME}", ("%d.%m.%Y %H:%M:%S",)),
     Stamp(rf"\d\d[./]\d\d[./]\d\d {_TIME}", ("%y/%m/%d %H:%M:%S", "%d/%m/%y %H:%M:%S", "%d.%m.%y %H:%M:%S")),
-    Stamp(rf"\d\d/\d\d/\d{{4}} {_TIME}\.\d{{1,6}}", ("%m/%d/%Y %H:%M:%S.%f", "%d/%m/%Y %H:%M:%S.%f")),
     Stamp(rf"\d\d/\d\d/\d{{4}} {_TIME}", ("%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S")),
     Stamp(rf"\d\d-\d\d-\d{{4}} {_TIME}", ("%d-%m-%Y %H:%M:%S", "%m-%d-%Y %H:%M:%S")),
     Stamp(rf"\d{{8}}[ T-]{_TIME}", ("%Y%m%d %H:%M:%S", "%Y%m%dT%H:%M:%S", "%Y%m%d-%H:%M:%S")),
+    Stamp(rf"\d\d-\d\d {_TIME}", ("%m-%d %H:%M:%S",)),
+)
+
+
+def _with_fraction(stamp: Stamp) -> Stamp:
+    """The same layouts with a fraction of the second, after a dot or a comma."""
+    return Stamp(stamp.regex + r"[.,]\d{1,6}", tuple(f"{one}{sign}%f" for one in stamp.layouts for sign in ".,"))
+
+
+STAMPS = (
+    Stamp(rf"\d{{4}}-\d\d-\d\d[T ]{_TIME}(?:[.,]\d+)?", ("iso",)),
+    *(one for stamp in _WHOLE_SECONDS for one in (_with_fraction(stamp), stamp)),
+    Stamp(rf"[A-Z][a-z]{{2}} [A-Z][a-z]{{2}} [ \d]\d {_TIME} \d{{4}}", ("%a %b %d %H:%M:%S %Y",)),
     Stamp(r"\d{8}[T-]?\d{6}", ("%Y%m%dT%H%M%S", "%Y%m%d-%H%M%S", "%Y%m%d%H%M%S")),
-    Stamp(rf"\d\d-\d\d {_TIME}\.\d{{1,6}}", ("%m-%d %H:%M:%S.%f",)),
     Stamp(r"\d{4}-\d\d-\d\d \d\d:\d\d", ("%Y-%m-%d %H:%M",)),
     Stamp(r"1\d{9}(?:\.\d+)?|1\d{12}", ("epoch",)),
     Stamp(rf"{_TIME}[.,]\d{{1,6}}", ("%H:%M:%S.%f", "%H:%M:%S,%f")),
