@@ -47,7 +47,7 @@ class ValueHandle:
     """A value of the question, V1: its text, and per column (or A-handle) the value as the log writes it.
 
     Always usable as text. guess: a stretch of words that was found nowhere. whole: as text, all that a message says.
-    quoted: it stands in quotes.
+    quoted: it stands in quotes. level_text: the log's own word, where it has others for the same level.
     """
 
     handle: str
@@ -59,6 +59,7 @@ class ValueHandle:
     guess: bool = False
     whole: bool = False
     quoted: bool = False
+    level_text: str = ""
 
 
 @dataclass
@@ -69,7 +70,8 @@ class Candidates:
     compares: a number may be a bound. measures: handles of numbers that are sizes or durations, so count nothing.
     counts: of numbers that say how many values to give, so are no values. ordered: a ranking is asked for in an order.
     lines: lines are asked for outright. when: a moment may be asked for. listed: different
-    values are, and not how many. one_bucket: one stretch of time is, not all.
+    values are, and not how many. one_bucket: one stretch of time is, not all. severer: a level may be meant with those
+    above it. line_count: the number of lines is asked for, not of values.
     """
 
     question: str
@@ -91,6 +93,8 @@ class Candidates:
     when: bool = True
     listed: bool = False
     one_bucket: bool = False
+    severer: bool = True
+    line_count: bool = False
 
     def value(self, handle: str) -> ValueHandle:
         return next(value for value in self.values if value.handle == handle)

@@ -102,7 +102,11 @@ def _text_condition(value: ValueHandle) -> str:
 
 def _comparison(column: str, shown: str, operator: str, value: ValueHandle, candidates: Candidates) -> str:
     """column: as planned; shown: as written out."""
-    literal = value.columns[column]
+    if column == "level" and value.level_text and operator in ("=", "<>"):
+        column, shown = "level_text", "lower(level_text)"
+        literal = value.level_text
+    else:
+        literal = value.columns[column]
     info = next((one for one in candidates.columns if one.name == column), None)
     numeric = info.numeric if info else column[0] == "A" and candidates.slot(column).slot.numeric
     right = literal if numeric and re.fullmatch(r"-?\d+(\.\d+)?", literal) else quote(literal)

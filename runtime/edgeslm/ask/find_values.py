@@ -38,6 +38,7 @@ _MENTIONED = re.compile(  # an identifier that is asked for as text, at the end 
 )
 _CODES = re.compile(r"([1-5]\d\d)s")
 _SHORT, _NEARER, _NEAR = 6, 90, 87  # letters of a short word, and how near a short or longer one must be to a column
+_LEVEL_NAMES = frozenset(("alert", "alerts", "emergency", "panic"))
 _LONGEST_NUMBER = 15  # digits; more fit no column of numbers
 
 
@@ -148,9 +149,9 @@ def _value_at(text: str, start: int, end: int, width: int, profile: Profile) -> 
     at = (start, end)
     plain = raw.replace("'", "").replace("-", " ").replace(" ", "").isalpha()
     if width == 1 and plain:
-        level = LEVEL_WORDS.get(folded)
+        level = LEVEL_WORDS.get(folded) or _written_level(raw, profile)
         if level and profile.has_levels:
-            return ValueHandle("", raw, {"level": level}, at, True)
+            return ValueHandle("", raw, {"level": level}, at, True, level_text=_own_level_text(folded, level, profile))
     columns = dict(profile.value_index.get(folded, {}))
     codes = _CODES.fullmatch(raw)  # 404s: lines with that code
     if codes or raw.isdigit():
@@ -164,6 +165,23 @@ def _value_at(text: str, start: int, end: int, width: int, profile: Profile) -> 
             return None
         return ValueHandle("", raw, columns, at, False)
     return None
+
+
+def _written_level(raw: str, profile: Profile) -> str | None:
+    """The level that the log writes so; a word that is no name of a level elsewhere only in capitals (`DETAIL`)."""
+    folded = raw.casefold()
+    if folded in _LEVEL_NAMES or (len(raw) > 2 and raw.isupper()):
+        return profile.level_texts.get(folded)
+    return None
+
+
+def _own_level_text(folded: str, level: str, profile: Profile) -> str:
+    """The log's own word for the level, where it has others that mean something else: `crit` beside `emerg`."""
+    texts = [text for text, of in profile.level_texts.items() if of == level]
+    word = next((one for one in (folded, folded.removesuffix("s")) if one in texts), "")
+    others = [text for text in texts if text != word]
+    same = any(text.startswith(word) or word.startswith(text) for text in others)  # warn and warning
+    return word if word and others and not same else ""
 
 
 def _digits_at(
@@ -190,6 +208,8 @@ def _words_at(
         return ValueHandle("", raw, {}, at, True)
     if width == 1 and len(raw) > 5 and raw[1:] != raw[1:].lower() and not _is_constant(raw.removesuffix("s"), profile):
         return ValueHandle("", raw, {}, at, False)
+    if width == 1 and len(raw) > 3 and raw.isupper() and _is_nowhere(folded, profile):  # PANIC
+        return ValueHandle("", raw, {}, at, False)
     return None
 
 
@@ -201,6 +221,15 @@ def _is_held(folded: str, profile: Profile) -> bool:
 def _only_a_value(folded: str, profile: Profile) -> bool:
     """The word was seen in slots and is no constant word of a message."""
     return not any(stem in profile.stem_frequency for stem in stems(folded))
+
+
+def _is_nowhere(folded: str, profile: Profile) -> bool:
+    """No message has the word, nor a word that begins with it or that it begins with."""
+    return not any(
+        known.startswith(stem) or (len(known) > 3 and stem.startswith(known))
+        for stem in stems(folded)
+        for known in profile.stem_frequency
+    )
 
 
 def _is_constant(raw: str, profile: Profile) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from edgeslm.ask.lexicon import column_stems, locate_words, stems
+from edgeslm.ask.lexicon import column_stems, locate_words, stems, stop_words
 from edgeslm.ask.profile import Profile
 from edgeslm.ask.rank import RankedShape
 from edgeslm.ask.shapes import Shape
@@ -47,26 +47,32 @@ def choose_fragments(
     most: int,
     question_stems: frozenset[str] = frozenset(),
     held: Mapping[int, int] = MappingProxyType({}),
+    verbatim: Sequence[str] = (),
 ) -> list[Fragment]:
     """At most `most` patterns for the best-ranked shapes, without two that select the same messages.
 
     question_stems: of all words of the question; a pattern grows over neighbours that are among them ("time out").
     held: id(shape) -> the part of it that holds a value of the question; a shape that no word met is known by what
-    stands before that.
+    stands before that. verbatim: names of the question (`status=bounced`) that constant texts hold as they are: where
+    one stands, it is what the question is about.
     """
     chosen: list[Fragment] = []
     floor = ranked[0].score * 0.3 if ranked else 0.0
     for one in ranked[:14]:
         if len(chosen) >= most or one.score < floor:
             break
-        fragment = _fragment(one, profile, question_stems, held.get(id(one.shape)))
+        fragment = _fragment(one, profile, question_stems, held.get(id(one.shape)), verbatim)
         if fragment is None or any(other.members == fragment.members for other in chosen):
             continue
         chosen.append(fragment)
     return chosen
 
 
-def _fragment(one: RankedShape, profile: Profile, known: frozenset[str], held: int | None) -> Fragment | None:
+def _fragment(
+    one: RankedShape, profile: Profile, known: frozenset[str], held: int | None, verbatim: Sequence[str]
+) -> Fragment | None:
+    if named := _verbatim(one.shape, verbatim):
+        return _probe(one, profile, [(named[0][1][0], _piece(one.shape, named, known, profile))])
     places = [(word, place) for word, stem in one.matched.items() for place in one.shape.stem_words.get(stem, ())]
     if not places:
         places = _text_before(one.shape, held) or _first_text(one.shape)
@@ -78,14 +84,24 @@ def _fragment(one: RankedShape, profile: Profile, known: frozenset[str], held: i
     best = max(by_part.values(), key=lambda found: (len({word for word, _ in found}), -found[0][1][0]))
     best = _without_columns(best, one.exact)
     words = {word for word, _ in best}
-    pieces = [(best[0][1][0], _piece(one.shape, best, known))]
+    pieces = [(best[0][1][0], _piece(one.shape, best, known, profile))]
     left = set(one.exact) - words
     for at, found in sorted(by_part.items()):
         extra = {word for word, _ in found} & left
         if extra and at != pieces[0][0]:
-            pieces.append((at, _piece(one.shape, [pair for pair in found if pair[0] in extra], known)))
+            spots = [pair for pair in found if pair[0] in extra]
+            pieces.append((at, _piece(one.shape, spots, known, profile)))
             left -= extra
-    pieces.sort(key=lambda pair: pair[0])
+    whole = _probe(one, profile, sorted(pieces, key=lambda pair: pair[0]))
+    if whole is None or len(pieces) > 1:
+        return whole
+    texts = _apart(one.shape, best, known)
+    apart = _probe(one, profile, [(best[0][1][0], text) for text in texts]) if len(texts) > 1 else None
+    return apart if apart is not None and len(apart.members) > len(whole.members) else whole
+
+
+def _probe(one: RankedShape, profile: Profile, pieces: Sequence[tuple[int, tuple[str, int]]]) -> Fragment | None:
+    """The pattern of these pieces (their part, text and start there), with the shapes that it selects."""
     texts = tuple(text for _, (text, _) in pieces if text)
     if not texts:
         return None
@@ -93,6 +109,62 @@ def _fragment(one: RankedShape, profile: Profile, known: frozenset[str], held: i
     members = [index for index, shape in enumerate(profile.shapes) if probe.matches(shape.example)]
     count = sum(profile.shapes[index].count for index in members)
     return Fragment(texts, one.shape, count, one.score, frozenset(members), probe.window)
+
+
+_Place = tuple[str, tuple[int, int, int]]  # a word of the question, and where it stands: part, start, end
+
+
+def _verbatim(shape: Shape, names: Sequence[str]) -> list[_Place]:
+    """The place of the first of these names that a constant text of the shape holds; at most one."""
+    for name in names:
+        for at, part in enumerate(shape.parts):
+            if isinstance(part, str) and (start := part.casefold().find(name.casefold())) >= 0:
+                return [(name, (at, start, start + len(name)))]
+    return []
+
+
+def _nearest_places(found: Sequence[_Place]) -> list[_Place]:
+    """One place for each word of a part, so that they stand as near to each other as they can."""
+    ordered = sorted(found, key=lambda one: one[1][1])
+    words = {word for word, _ in found}
+    best: list[_Place] = []
+    for first in range(len(ordered)):
+        taken: dict[str, _Place] = {}
+        for place in ordered[first:]:
+            taken.setdefault(place[0], place)
+            if len(taken) == len(words):
+                break
+        if len(taken) < len(words):
+            break
+        span = max(place[1][2] for place in taken.values()) - ordered[first][1][1]
+        if not best or span < max(place[1][2] for place in best) - best[0][1][1]:
+            best = sorted(taken.values(), key=lambda one: one[1][1])
+    return best
+
+
+def _apart(shape: Shape, found: Sequence[_Place], known: frozenset[str]) -> list[tuple[str, int]]:
+    """The texts of the words of a part without the words between them that the question does not say, and their starts.
+
+    "SASL authentication failed" over `SASL LOGIN authentication failed` is `SASL` and then `authentication failed`.
+    """
+    part = shape.parts[found[0][1][0]]
+    assert isinstance(part, str), "matched words stand in constant text"
+    runs: list[tuple[int, int]] = []
+    for _, (_, start, end) in _nearest_places(found):
+        between = locate_words(part[runs[-1][1] : start]) if runs else []
+        if runs and all(known & set(stems(word)) for word, _, _ in between):
+            runs[-1] = (runs[-1][0], max(end, runs[-1][1]))
+        else:
+            runs.append((start, end))
+    return [(part[start:end], start) for start, end in (_whole_words(part, *run) for run in runs)]
+
+
+def _whole_words(part: str, start: int, end: int) -> tuple[int, int]:
+    while start > 0 and part[start - 1].isalnum():
+        start -= 1
+    while end < len(part) and part[end].isalnum():
+        end += 1
+    return start, end
 
 
 def _without_columns(
@@ -130,11 +202,12 @@ def _first_text(shape: Shape) -> list[tuple[str, tuple[int, int, int]]]:
     return []
 
 
-def _piece(shape: Shape, found: Sequence[tuple[str, tuple[int, int, int]]], known: frozenset[str]) -> tuple[str, int]:
-    """The text from the first to the last matched word of a part, widened where it says too little by itself."""
+def _piece(shape: Shape, found: Sequence[_Place], known: frozenset[str], profile: Profile) -> tuple[str, int]:
+    """The text of the matched words of a part, widened where it says too little by itself, and its start."""
     at = found[0][1][0]
     part = shape.parts[at]
     assert isinstance(part, str), "matched words stand in constant text"
+    found = _nearest_places(found)
     start, end = min(place[1] for _, place in found), max(place[2] for _, place in found)
     distinct = {word for word, _ in found}
     grown = 0
@@ -144,17 +217,33 @@ def _piece(shape: Shape, found: Sequence[tuple[str, tuple[int, int, int]]], know
     for word, low, high in reversed(locate_words(part)):
         if 0 < start - high <= 3 and known & set(stems(word)):
             start, grown = low, grown + 1
-    while start > 0 and part[start - 1].isalnum():
-        start -= 1
-    while end < len(part) and part[end].isalnum():
-        end += 1
+    start, end = _whole_words(part, start, end)
     distinct |= {""} if grown else set()
     alone = len(distinct) < 2 and end - start < LONG_WORD
     if alone or end - start > 3 * LONGEST_PIECE:
-        start, end = _widen(part, start, end)
+        wide = _widen(part, start, end)
+        start, end = (_shared(part, start, end, wide, profile) if alone else None) or wide
     text = part[start:end]
     left = len(text) - len(text.lstrip(_TRIM))
     return text.strip(_TRIM), start + left
+
+
+def _shared(part: str, start: int, end: int, wide: tuple[int, int], profile: Profile) -> tuple[int, int] | None:
+    """The widest text about a word that all messages with the word have, if that says more than the word.
+
+    `ABORTED in phase`, not `ABORTED in phase HOLDING: agitator`, where others were aborted in other phases.
+    """
+    word = part[start:end]
+    holding = [shape.example for shape in profile.shapes if word in shape.example]
+    low, high = start, end
+    said = False
+    for other, left, right in locate_words(part):
+        if end <= left and right <= wide[1] and all(part[start:right] in text for text in holding):
+            high, said = right, said or other not in stop_words()
+    for other, left, right in reversed(locate_words(part)):
+        if right <= start and left >= wide[0] and all(part[left:high] in text for text in holding):
+            low, said = left, said or other not in stop_words()
+    return (low, high) if said else None
 
 
 def _widen(part: str, start: int, end: int) -> tuple[int, int]:

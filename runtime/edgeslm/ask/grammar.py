@@ -45,7 +45,7 @@ def build_grammar(candidates: Candidates) -> str:
         )
     if texts:
         rules["col"] = _either(texts)
-        starts += ["distinct"] if candidates.listed else ["distinct-count", "distinct"]
+        starts += ["distinct"] if candidates.listed or candidates.line_count else ["distinct-count", "distinct"]
         rules["distinct-count"] = '"count(DISTINCT " col ") FROM logs" where?'
         rules["distinct"] = " | ".join(f'"DISTINCT {name} FROM logs" {_held(name, candidates)}' for name in texts)
     if numeric:
@@ -109,7 +109,7 @@ def _conditions(candidates: Candidates, numeric: list[str]) -> str:
         simple.append(f'"message " ("NOT ")? "LIKE " ({_either([shape.handle for shape in candidates.shapes])})')
     for value in candidates.values:
         for column in value.columns:
-            operators = ("=", "<>", ">=") if column == "level" else ("=", "<>")
+            operators = ("=", "<>", ">=") if column == "level" and candidates.severer else ("=", "<>")
             simple.append(f'"{column} " ({_either(operators)}) " {value.handle}"')
     texts = [value.handle for value in candidates.values if may_be_text(value)]
     if texts:

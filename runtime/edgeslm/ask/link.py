@@ -36,10 +36,12 @@ from edgeslm.ask.fragments import choose_fragments
 from edgeslm.ask.lexicon import column_nouns, column_stems, content_words, filler_words, split_words, stems, stop_words
 from edgeslm.ask.outright import (
     asks_for_lines,
+    asks_for_more_severe,
     asks_for_one_bucket,
     asks_for_order,
     asks_for_values,
     compares,
+    counts_lines,
     find_counts,
     find_measures,
     may_ask_when,
@@ -72,6 +74,8 @@ _PARTICLES = set("away back down off over up".split())  # of "turned down", "hel
 _USUAL_COLUMNS = frozenset(
     "host app pid component thread level method path status ip user node facility tid bytes duration port".split()
 )
+_SHORTEST_NAME = 5
+_PLAIN_COMPOUND = re.compile(r"[a-z]+(?:-[a-z]+)+|[\d:.,/-]+")  # break-in, keep-alive; times and numbers
 _LEAST_COVERAGE = 0.35  # share of the question's weight below which the best shape says nothing about its words
 _ENOUGH_COVERAGE = 0.6
 
@@ -104,7 +108,8 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
     held = _holding(values, profile)
     ranked = _rank(content_words(named), values, profile, ranker or LexicalRanker(), negative, particles, held)
     known = frozenset(stem for word in split_words(named) for stem in stems(word))
-    fragments = choose_fragments(ranked, profile, MAX_SHAPES, known, {shape: at for shape, (_, at) in held.items()})
+    places = {shape: at for shape, (_, at) in held.items()}
+    fragments = choose_fragments(ranked, profile, MAX_SHAPES, known, places, _names(question))
     shapes = [ShapeHandle(f"S{n}", one, one.shape, one.count) for n, one in enumerate(fragments, 1)]
     columns = {column.name for column in profile.columns}
     spoken = [one for one in fields_named(content_words(named), profile.fields) if _is_no_column(one, known, columns)]
@@ -140,6 +145,8 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
         when=may_ask_when(blank),
         listed=asks_for_values(blank),
         one_bucket=asks_for_one_bucket(blank),
+        severer=asks_for_more_severe(blank),
+        line_count=counts_lines(question),
     )
 
 
@@ -162,6 +169,13 @@ def _rank(
         negative=negative,
         particles=particles,
     )
+
+
+def _names(question: str) -> list[str]:
+    """The tokens of a question that are put together by signs: `status=bounced`, `imap-login`, longest first."""
+    tokens = (question[slice(*strip_edges(question, *match.span()))] for match in re.finditer(r"\S+", question))
+    names = (token for token in tokens if len(token) >= _SHORTEST_NAME and re.search(r"\w[=:_./-]+\w", token))
+    return sorted((name for name in names if not _PLAIN_COMPOUND.fullmatch(name)), key=len, reverse=True)
 
 
 def _holding(values: Sequence[ValueHandle], profile: Profile) -> dict[int, tuple[float, int]]:

@@ -46,6 +46,12 @@ _LINES = (
 _LINE_NOUNS = frozenset("lines entries messages records".split())
 _DISTINCT = r"^\W*(?:the |all |all the )?(?:distinct|unique|different|uniq)\b"
 _COUNTED = frozenset("many number nr no num nb count counts total amount quantity much wc".split())
+_SEVERER = frozenset(
+    "severe severer severest severity serious problem problems problematic trouble troubles bad wrong important"
+    " urgent issue issues alarming plus".split()
+)
+_DIFFERENT = frozenset("different distinct unique uniq individual separate many-different".split())
+_MANY_LINES = r"\bhow (?:many|often)(?: of the)?(?: \S+){0,2} (?:lines|messages|entries|records|times)\b|\bhow often\b"
 _WHICH_BUCKET = r"\b(?:which|what) (?:one )?(?:second|minute|hour|day|date|week|month)\b"
 _SUPERLATIVE = frozenset("more most busiest fewest least peak highest lowest worst quietest calmest fuller".split())
 _NO_LINES = frozenset(
@@ -116,6 +122,17 @@ def asks_for_values(question: str) -> bool:
     """Whether it names different values and no number of them: `distinct status codes`."""
     named = re.match(_DISTINCT, question, re.I) is not None
     return named and _COUNTED.isdisjoint(_words(question)) and "#" not in question
+
+
+def asks_for_more_severe(question: str) -> bool:
+    """Whether a level may be meant with those above it: `errors or worse`, `severe problems`."""
+    return compares(question) or not _SEVERER.isdisjoint(_words(question))
+
+
+def counts_lines(question: str) -> bool:
+    """Whether it asks how many lines there are, so of no column how many values: `how many error lines`."""
+    words = _words(question)
+    return _DIFFERENT.isdisjoint(words) and re.search(_MANY_LINES, question, re.I) is not None
 
 
 def asks_for_one_bucket(question: str) -> bool:

@@ -39,7 +39,10 @@ class ColumnInfo:
 
 @dataclass
 class Profile:
-    """The sample's columns in view order, the values seen in each, shapes by frequency, and the log's time range."""
+    """The sample's columns in view order, the values seen in each, shapes by frequency, and the log's time range.
+
+    level_texts: the words that the log writes for levels, folded -> the level: `crit` and `emerg` for FATAL.
+    """
 
     columns: list[ColumnInfo]
     values: dict[str, Counter[str]]
@@ -47,6 +50,7 @@ class Profile:
     time_range: tuple[datetime, datetime] | None
     size: int
     complete: bool = False
+    level_texts: dict[str, str] = field(default_factory=dict)
     _index: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def column(self, name: str) -> ColumnInfo | None:
@@ -71,7 +75,7 @@ class Profile:
                 index.setdefault(value.casefold(), {}).setdefault(name, value)
                 if name in ("app", "component", "thread"):
                     tail = value.replace("$", ".").replace("/", ".").rsplit(".", 1)[-1]
-                    if len(tail) >= 4 and tail != value:
+                    if tail != value and (len(tail) >= 4 or (len(tail) > 1 and tail[-1].isdigit())):
                         index.setdefault(tail.casefold(), {}).setdefault(name, value)
                     if ending := _PROGRAM_ENDING.search(value):
                         index.setdefault(value[: ending.start()].casefold(), {}).setdefault(name, value)
@@ -145,7 +149,13 @@ def build_profile(
     if time_range is None:
         stamps = [record["ts"] for record in records if record.get("ts") is not None]
         time_range = (min(stamps), max(stamps)) if stamps else None
-    return Profile(kept, values, shapes, time_range, len(records), complete)
+    return Profile(kept, values, shapes, time_range, len(records), complete, _level_texts(records))
+
+
+def _level_texts(records: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """The log's own words for its levels."""
+    found = {(record.get("level"), record.get("level_text")) for record in records}
+    return {text.strip().casefold(): level for level, text in found if level and text}
 
 
 def _names_port(shape: Shape) -> bool:

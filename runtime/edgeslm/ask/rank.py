@@ -4,6 +4,7 @@ A ranker proposes; which shape a question means is the planner's choice. Knows n
 """
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,7 @@ from edgeslm.ask.typos import nearest
 SYNONYM, PREFIX, TYPO, COLUMN, LIGHT = 0.5, 0.65, 0.8, 0.4, 0.3
 PARTICLES = frozenset({"off", "down", "out"})  # the ones that turn a verb round; `on`, `up` and `in` say less
 PARTICLE = 0.2  # what each of them is worth
+TRACE = 2.0  # taken off a line of a stack trace when the question asks for none
 NEGATION = 0.35  # taken off a message that says `no` or `not` when the question does not
 
 
@@ -85,6 +87,7 @@ class LexicalRanker:
         asks_negative = negative or not _NEGATIONS.isdisjoint(
             stem for word in words for own in stems(word) for stem in (own, *synonyms(own))
         )
+        asks_trace = not _TRACES.isdisjoint(words)
         names = {word for word in words if word in light or _names_column(word, profile, named)}
         whole = sum(rarity for _, _, rarity in options) or 1.0
         ranked = []
@@ -106,12 +109,16 @@ class LexicalRanker:
                 score -= NEGATION
             own = _particles(shape)
             score += PARTICLE * (len(own & particles) - len(own - particles))
+            if not asks_trace and _TRACE.match(shape.example):
+                score -= TRACE
             score += extra + 0.03 * math.log(1 + shape.count) - 0.004 * sum(len(part) for part in shape.literals()) / 8
             ranked.append(RankedShape(shape, score, matched, coverage, frozenset(exact)))
         return sorted(ranked, key=lambda one: -one.score)
 
 
 _NEGATIONS = frozenset(stem for word in ("no", "not", "cannot", "without", "never") for stem in stems(word))
+_TRACE = re.compile(r"\s*(?:at [\w.$/<>@-]+\(|\.\.\. \d+ (?:more|common)|File \"[^\"]+\", line \d+)")
+_TRACES = frozenset("trace traces stack stacktrace stacktraces frame frames backtrace traceback called".split())
 _COLUMN_OF = {
     "ip": "ip", "address": "ip", "user": "user", "usernam": "user", "host": "host", "hostnam": "host",
     "machin": "host", "server": "host", "port": "port", "process": "app", "program": "app", "pid": "pid",
@@ -149,7 +156,10 @@ def _near_stems(word: str, known: tuple[str, ...]) -> list[tuple[str, float]]:
                 near[other] = max(near.get(other, 0), SYNONYM)
         if len(stem) >= 4:
             for other in known:
-                if other != stem and len(other) >= 4 and (other.startswith(stem) or stem.startswith(other)):
+                if other == stem or len(other) < 4:
+                    continue
+                again = other == f"re{stem}" or stem == f"re{other}"
+                if again or other.startswith(stem) or stem.startswith(other):
                     near[other] = max(near.get(other, 0), PREFIX)
     if not any(quality >= PREFIX for quality in near.values()) and len(word) >= 5 and word.isalpha():
         for other in nearest(stems(word)[0], known, least=84, most=2):

@@ -43,6 +43,7 @@ _KINDS: list[tuple[str, str]] = [
         r"(?<![\w.@/-])[A-Za-z0-9][\w-]*(?:\.[A-Za-z0-9][\w-]*)*"
         r"\.(?!(?:java|scala|kt|py|go|rs|c|cc|cpp|h|hpp|m|mm|cs|js|ts|rb|php|swift|lua|sql)\b)[A-Za-z][\w-]*(?=:\d{2,5}\b)",
     ),
+    ("class", r"(?<= \()(?:[a-z]\w*\.)+[A-Z][\w$]*(?=\)$)"),  # the logger that Kafka writes at the end
     ("id", r"\b(?=[\w.-]*\d)(?=[\w.-]*[A-Za-z_])[A-Za-z0-9_][\w-]*(?:\.[\w-]+)*\b"),
     (
         "num",
@@ -53,7 +54,10 @@ _KINDS: list[tuple[str, str]] = [
 _MASK = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _KINDS))
 # Each value holds one of these signs, or begins right after such words; most of a message holds none and is not
 # searched with the slow pattern above. A mac or uuid may be of letters alone.
-_HINT = re.compile(r"[\d/@\\]|(?<=user[ =])|(?<=for )|[a-fA-F]{2}[:-][a-fA-F]{2}[:-]|[a-fA-F]{4}-[a-fA-F]{4}-")
+_HINT = re.compile(
+    r"[\d/@\\]|(?<=user[ =])|(?<=for )|(?<= \()(?=[a-z]\w*\.)"
+    r"|[a-fA-F]{2}[:-][a-fA-F]{2}[:-]|[a-fA-F]{4}-[a-fA-F]{4}-"
+)
 _ALL_ONES = str.maketrans("023456789", "111111111")
 _DIGIT = re.compile(r"[0-9]")
 _NUMBER_UNIT = re.compile(r"^(-?\d+(?:\.\d+)?)([A-Za-z%]{1,5})$")
@@ -66,7 +70,7 @@ _VALUE_PATTERN = {
     "date": r"\d{4}[-/]\d\d?[-/]\d\d?",
     "clock": r"\d\d?:\d\d:\d\d(?:[.,]\d+)?",
 }
-_TOKEN = re.compile(r"\s+|\w+|[^\w\s]")
+_TOKEN = re.compile(r"\s+|\w+(?:-\w+)*|[^\w\s]")  # order-processor is one name
 _SIGNED = re.compile(r"(?:\w ?: |\w=[\"']?|\w [\"'])$")
 
 
@@ -274,10 +278,10 @@ def _variations(template: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...
 
 
 def _least_distinct(template: tuple[str, ...], at: int) -> int:
-    """How many words make the place a slot: fewer where a name and a sign before it say that a value follows."""
+    """How many words make the place a slot: fewer for names with hyphens, and after a name and a sign: `hive: SAM`."""
     before = template[max(0, at - 3) : at]
     named = not any(token.startswith("\0") for token in before) and _SIGNED.search("".join(before))
-    return MIN_NAMED if named else MIN_DISTINCT
+    return MIN_NAMED if named or "-" in template[at] else MIN_DISTINCT
 
 
 def _shape(
