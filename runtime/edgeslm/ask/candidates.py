@@ -20,6 +20,7 @@ class SlotHandle:
     A slot of a listed shape, or a field that the question names: then `field` is its name as the log writes it, and
     `form` the regular expression of values that show without the name what they are; "" where they do not. A `column`
     of the view that few logs have is offered as a field too, which a planner knows how to read whatever its name.
+    unit: what its numbers are written in, "" where that is not known.
     """
 
     handle: str
@@ -29,6 +30,7 @@ class SlotHandle:
     field: str = ""
     form: str = ""
     column: str = ""
+    unit: str = ""
 
 
 @dataclass
@@ -71,7 +73,7 @@ class Candidates:
     counts: of numbers that say how many values to give, so are no values. ordered: a ranking is asked for in an order.
     lines: lines are asked for outright. when: a moment may be asked for. listed: different
     values are, and not how many. one_bucket: one stretch of time is, not all. severer: a level may be meant with those
-    above it. line_count: the number of lines is asked for, not of values.
+    above it. line_count: the number of lines is asked for, not of values. units: what numbers of the question are in.
     """
 
     question: str
@@ -95,6 +97,7 @@ class Candidates:
     one_bucket: bool = False
     severer: bool = True
     line_count: bool = False
+    units: dict[str, str] = field(default_factory=dict)
 
     def value(self, handle: str) -> ValueHandle:
         return next(value for value in self.values if value.handle == handle)

@@ -7,6 +7,7 @@ handles are replaced in one pass: what stands in a literal is never read again, 
 import re
 
 from edgeslm.ask.candidates import Candidates, SlotHandle, ValueHandle
+from edgeslm.ask.measures import convert
 from edgeslm.ask.profile import ENTITY_SLOTS, NEVER_SHOWN
 from edgeslm.errors import PlanError
 from edgeslm.logs.sqltext import RESERVED_WORDS, identifier
@@ -16,6 +17,7 @@ _HANDLES = re.compile(
     r"|\bline (?P<not_text>NOT )?LIKE (?P<text>V\d+)\b"
     r"|\bts (?P<not_time>NOT )?IN (?P<time>T\d+)\b"
     r"|\b(?P<column>\w+) (?P<operator>=|<>|>=|<=|<|>) (?P<value>V\d+)\b"
+    r"|\b(?P<measured>A\d+) (?P<than>=|<>|>=|<=|<|>) (?P<amount>N\d+)\b"
     r"|\b(?P<slot>A\d+)\b|\b(?P<number>N\d+)\b"
 )
 _AGGREGATE = re.compile(r"^(SELECT (?:(avg|max|min|sum|median)\(|count\((DISTINCT) )(A\d+)\))(?= FROM )")
@@ -63,6 +65,10 @@ def _expand_one(match: re.Match[str], names: dict[str, str], candidates: Candida
         column = match["column"]
         shown = _slot(column, names, candidates) if re.fullmatch(r"A\d+", column) else column
         return _comparison(column, shown, match["operator"], candidates.value(value), candidates)
+    if number := match["amount"]:
+        slot = candidates.slot(match["measured"])
+        amount = convert(candidates.numbers[number], candidates.units.get(number, ""), slot.unit)
+        return f"{_slot(slot.handle, names, candidates)} {match['than']} {amount}"
     if number := match["number"]:
         return candidates.numbers[number]
     handle = match["slot"]

@@ -34,6 +34,7 @@ from edgeslm.ask.find_values import (
 )
 from edgeslm.ask.fragments import choose_fragments
 from edgeslm.ask.lexicon import column_nouns, column_stems, content_words, filler_words, split_words, stems, stop_words
+from edgeslm.ask.measures import find_units, named_measures, unit_of
 from edgeslm.ask.outright import (
     asks_for_lines,
     asks_for_more_severe,
@@ -115,7 +116,8 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
     spoken = [one for one in fields_named(content_words(named), profile.fields) if _is_no_column(one, known, columns)]
     own = [column for column in profile.columns if _is_unusual(column, known)][:MAX_FIELDS]
     spoken = _with_code_field(spoken, values, profile)[: MAX_FIELDS - len(own)]
-    slots = _name_slots(shapes, [_as_handle(column, profile) for column in own], spoken, profile)
+    said = frozenset(split_words(question))
+    slots = _name_slots(shapes, [_as_handle(column, profile) for column in own], spoken, profile, said)
     _bind_columns(values, slots)
     _bind_slot_values(values, slots)
     coverage = ranked[0].coverage if ranked else 0.0
@@ -145,6 +147,7 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
         when=may_ask_when(blank),
         listed=asks_for_values(blank),
         one_bucket=asks_for_one_bucket(blank),
+        units=find_units(blank, numbers),
         severer=asks_for_more_severe(blank),
         line_count=counts_lines(question),
     )
@@ -235,11 +238,15 @@ def _bind_columns(values: list[ValueHandle], slots: list[SlotHandle]) -> None:
 
 
 def _name_slots(
-    shapes: list[ShapeHandle], handles: list[SlotHandle], fields: list[Field], profile: Profile
+    shapes: list[ShapeHandle],
+    handles: list[SlotHandle],
+    fields: list[Field],
+    profile: Profile,
+    said: frozenset[str],
 ) -> list[SlotHandle]:
     """Give fields and the slots of listed shapes names: a column of the view where one reads it, else A1, A2 …
 
-    handles: what comes first.
+    handles: what comes first. said: the question's words; numbers that it does not mean get no name.
     """
     first = len(handles)
     handles = handles + [SlotHandle("", one.slot, one.regex, one.name, one.name, one.form) for one in fields]
@@ -251,6 +258,7 @@ def _name_slots(
     entity = {column.name for column in profile.columns if column.entity}
     for shape in shapes:
         used: set[str] = set()
+        meant = {id(slot) for slot in named_measures(shape.shape, said, of_field)}
         position = -1
         for at, part in enumerate(shape.shape.parts):
             if not isinstance(part, Slot):
@@ -271,10 +279,13 @@ def _name_slots(
             if name and name not in used:
                 used.add(name)
                 shape.slots[position] = name
+            elif part.numeric and id(part) not in meant:
+                continue
             elif part.kind not in ("clock", "date") and len(handles) < MAX_SLOTS and len(used) < 6:
                 handle = f"A{len(handles) + 1}"
                 label = _label(before_text, part)
-                handles.append(SlotHandle(handle, part, shape.shape.slot_regex(part), label))
+                unit = unit_of(shape.shape, part) if part.numeric else ""
+                handles.append(SlotHandle(handle, part, shape.shape.slot_regex(part), label, unit=unit))
                 shape.slots[position] = handle
                 used.add(handle)
     return handles
