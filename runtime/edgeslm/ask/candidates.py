@@ -10,6 +10,7 @@ from edgeslm.ask.profile import ColumnInfo
 from edgeslm.ask.shapes import Shape, Slot
 from edgeslm.ask.times import TimeRange
 
+AGGREGATES = ("avg", "max", "min", "sum", "median")
 MAX_SHAPES, MAX_VALUES, MAX_TIMES, MAX_NUMBERS, MAX_SLOTS, MAX_FIELDS = 5, 6, 3, 3, 9, 3
 
 
@@ -42,6 +43,7 @@ class ShapeHandle:
     shape: Shape
     count: int
     slots: dict[int, str] = field(default_factory=dict)  # slot position -> column name or A-handle
+    meant: frozenset[int] = frozenset()  # positions of the numbers that the question names
 
 
 @dataclass
@@ -74,6 +76,8 @@ class Candidates:
     lines: lines are asked for outright. when: a moment may be asked for. listed: different
     values are, and not how many. one_bucket: one stretch of time is, not all. severer: a level may be meant with those
     above it. line_count: the number of lines is asked for, not of values. units: what numbers of the question are in.
+    gaps: the time between lines may be asked for. aggregates: those that may be. measured: the numeric columns and
+    handles that anybody would add up or compare, None for all.
     """
 
     question: str
@@ -98,6 +102,9 @@ class Candidates:
     severer: bool = True
     line_count: bool = False
     units: dict[str, str] = field(default_factory=dict)
+    gaps: bool = True
+    aggregates: tuple[str, ...] = AGGREGATES
+    measured: frozenset[str] | None = None
 
     def value(self, handle: str) -> ValueHandle:
         return next(value for value in self.values if value.handle == handle)

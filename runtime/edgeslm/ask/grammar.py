@@ -9,7 +9,6 @@ from edgeslm.ask.candidates import Candidates, ValueHandle
 BUCKETS = ("second", "minute", "hour", "day", "week", "month")
 MOST_CONDITIONS = 5  # joined by AND, and in one pair of brackets by OR: a model that is lost repeats them without end
 _LONG_NUMBER = 4  # digits; a number of so many may be looked for as text
-AGGREGATES = ("avg", "max", "min", "sum", "median")
 
 
 def build_grammar(candidates: Candidates) -> str:
@@ -48,8 +47,9 @@ def build_grammar(candidates: Candidates) -> str:
         starts += ["distinct"] if candidates.listed or candidates.line_count else ["distinct-count", "distinct"]
         rules["distinct-count"] = '"count(DISTINCT " col ") FROM logs" where?'
         rules["distinct"] = " | ".join(f'"DISTINCT {name} FROM logs" {_held(name, candidates)}' for name in texts)
-    if numeric:
-        rules["num"], rules["agg"] = _either(numeric), _either(AGGREGATES)
+    measured = [name for name in numeric if candidates.measured is None or name in candidates.measured]
+    if measured:
+        rules["num"], rules["agg"] = _either(measured), _either(candidates.aggregates)
         starts.append("aggregate")
         rules["aggregate"] = 'agg "(" num ") FROM logs" where?'
     top = "" if candidates.ordered and not counts else "top?"  # a whole ranking was asked for
@@ -57,7 +57,9 @@ def build_grammar(candidates: Candidates) -> str:
         rules["top"] = f'" LIMIT " ({_either(counts if candidates.ordered else [*counts, "1"])})'
     for number, name in enumerate(texts):
         starts.append(f"col-{number}")
-        rules[f"col-{number}"] = _column_forms(name, numeric, _held(name, candidates), top)
+        rules[f"col-{number}"] = _column_forms(name, measured, _held(name, candidates), top)
+    if not candidates.gaps:
+        starts.remove("gap")
     if not candidates.when:
         starts.remove("times")
     if candidates.lines:
@@ -74,7 +76,7 @@ def _held(name: str, candidates: Candidates) -> str:
     return f'" WHERE " (conds " AND ")? "{name} IS NOT NULL"'
 
 
-def _column_forms(name: str, numeric: list[str], held: str, top: str) -> str:
+def _column_forms(name: str, measured: list[str], held: str, top: str) -> str:
     """What may follow a column that the result begins with: its values by time, its groups, or a number beside it.
 
     top: how many of the groups there may be.
@@ -84,9 +86,9 @@ def _column_forms(name: str, numeric: list[str], held: str, top: str) -> str:
         f'", count(*) AS count FROM logs" {held} " GROUP BY {name}" having? " ORDER BY count " dir {top}',
         f'", count(DISTINCT " col ") AS count FROM logs" {held} " GROUP BY {name} ORDER BY count " dir {top}',
     ]
-    if numeric:
+    if measured:
         forms.append(f'", " agg "(" num ") AS value FROM logs" {held} " GROUP BY {name} ORDER BY value " dir {top}')
-        forms += [f'", {other} FROM logs" where? " ORDER BY {other} " dir limit' for other in numeric if other != name]
+        forms += [f'", {other} FROM logs" where? " ORDER BY {other} " dir limit' for other in measured if other != name]
     return f'"{name}" ({" | ".join(forms)})'
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from edgeslm.ask.candidates import (
+    AGGREGATES,
     MAX_FIELDS,
     MAX_NUMBERS,
     MAX_SHAPES,
@@ -34,7 +35,7 @@ from edgeslm.ask.find_values import (
 )
 from edgeslm.ask.fragments import choose_fragments
 from edgeslm.ask.lexicon import column_nouns, column_stems, content_words, filler_words, split_words, stems, stop_words
-from edgeslm.ask.measures import find_units, named_measures, unit_of
+from edgeslm.ask.measures import field_unit, find_units, named_measures, unit_of
 from edgeslm.ask.outright import (
     asks_for_lines,
     asks_for_more_severe,
@@ -43,8 +44,10 @@ from edgeslm.ask.outright import (
     asks_for_values,
     compares,
     counts_lines,
+    find_aggregates,
     find_counts,
     find_measures,
+    may_ask_for_gap,
     may_ask_when,
 )
 from edgeslm.ask.profile import ColumnInfo, Profile
@@ -77,6 +80,15 @@ _USUAL_COLUMNS = frozenset(
 )
 _SHORTEST_NAME = 5
 _PLAIN_COMPOUND = re.compile(r"[a-z]+(?:-[a-z]+)+|[\d:.,/-]+")  # break-in, keep-alive; times and numbers
+_NUMBERING = {  # columns whose numbers are names, and the stems that speak of them
+    name: frozenset(stem for word in words.split() for stem in stems(word))
+    for name, words in {
+        "pid": "pid pids process id",
+        "tid": "tid tids thread threads id",
+        "port": "port ports",
+        "source_line": "source code line",
+    }.items()
+}
 _LEAST_COVERAGE = 0.35  # share of the question's weight below which the best shape says nothing about its words
 _ENOUGH_COVERAGE = 0.6
 
@@ -117,6 +129,7 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
     own = [column for column in profile.columns if _is_unusual(column, known)][:MAX_FIELDS]
     spoken = _with_code_field(spoken, values, profile)[: MAX_FIELDS - len(own)]
     said = frozenset(split_words(question))
+    numeric = {column.name for column in profile.columns if column.numeric}
     slots = _name_slots(shapes, [_as_handle(column, profile) for column in own], spoken, profile, said)
     _bind_columns(values, slots)
     _bind_slot_values(values, slots)
@@ -148,6 +161,9 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
         listed=asks_for_values(blank),
         one_bucket=asks_for_one_bucket(blank),
         units=find_units(blank, numbers),
+        gaps=may_ask_for_gap(blank),
+        aggregates=find_aggregates(blank, AGGREGATES),
+        measured=frozenset(_measured(numeric, known) | {slot.handle for slot in slots}),
         severer=asks_for_more_severe(blank),
         line_count=counts_lines(question),
     )
@@ -224,6 +240,11 @@ def _is_unusual(column: ColumnInfo, known: frozenset[str]) -> bool:
     return all(not known.isdisjoint(stems(word)) for word in column.name.split("_"))
 
 
+def _measured(columns: set[str], known: frozenset[str]) -> set[str]:
+    """The numeric columns without those that number things, unless the question names them: nobody averages pids."""
+    return {name for name in columns if name not in _NUMBERING or not known.isdisjoint(_NUMBERING[name])}
+
+
 def _as_handle(column: ColumnInfo, profile: Profile) -> SlotHandle:
     slot = Slot("num" if column.numeric else "word", profile.values.get(column.name, Counter()))
     return SlotHandle("", slot, "", column.name, column.name, column=column.name)
@@ -249,32 +270,29 @@ def _name_slots(
     handles: what comes first. said: the question's words; numbers that it does not mean get no name.
     """
     first = len(handles)
-    handles = handles + [SlotHandle("", one.slot, one.regex, one.name, one.name, one.form) for one in fields]
-    for number, one in enumerate(handles, 1):
-        one.handle = f"A{number}"
-    of_field = {
-        place: shown.handle for field, shown in zip(fields, handles[first:], strict=True) for place in field.places
-    }
+    for one in fields:
+        unit = field_unit(one.places, profile.shapes) if one.slot.numeric else ""
+        handles = [*handles, SlotHandle("", one.slot, one.regex, one.name, one.name, one.form, unit=unit)]
+    for number, shown in enumerate(handles, 1):
+        shown.handle = f"A{number}"
+    named = handles[first:]
+    of_field = {place: shown.handle for field, shown in zip(fields, named, strict=True) for place in field.places}
     entity = {column.name for column in profile.columns if column.entity}
     for shape in shapes:
         used: set[str] = set()
-        meant = {id(slot) for slot in named_measures(shape.shape, said, of_field)}
-        position = -1
-        for at, part in enumerate(shape.shape.parts):
-            if not isinstance(part, Slot):
-                continue
-            position += 1
+        meant, is_named = named_measures(shape.shape, said, of_field)
+        places = [(at, part) for at, part in enumerate(shape.shape.parts) if isinstance(part, Slot)]
+        if is_named:
+            shape.meant = frozenset(position for position, (_, part) in enumerate(places) if id(part) in meant)
+        for position in sorted(range(len(places)), key=lambda position: position not in shape.meant):
+            at, part = places[position]
             before = shape.shape.parts[at - 1] if at else ""
             before_text = before if isinstance(before, str) else ""
             name = part.kind if part.kind in entity else ""
             if part.numeric and "port" in entity and before_text.rstrip().endswith("port"):
                 name = "port"
             name = of_field.get(id(part), name)
-            if (
-                not name
-                and (same := _holding_the_same(part, handles[first : first + len(fields)]))
-                and same.handle not in used
-            ):
+            if not name and (same := _holding_the_same(part, named)) and same.handle not in used:
                 name = same.handle
             if name and name not in used:
                 used.add(name)

@@ -5,7 +5,8 @@ other number of the message, and compares it with 2000. Knows shapes, not handle
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 
 from edgeslm.ask.lexicon import locate_words, stems, stop_words
 from edgeslm.ask.shapes import Shape, Slot
@@ -62,14 +63,14 @@ def _label(shape: Shape, slot: Slot) -> set[str]:
     return {stem for word in named for stem in stems(word)}
 
 
-def named_measures(shape: Shape, words: Collection[str], fields: Collection[int] = ()) -> list[Slot]:
-    """The numeric slots of a shape that the question means if it means one of them; all where it names none.
+def named_measures(shape: Shape, words: Collection[str], fields: Collection[int] = ()) -> tuple[set[int], bool]:
+    """The ids of the numeric slots that the question means if it means one of a shape's, and whether it names them.
 
-    words: the question's, in lower case. fields: ids of slots that are fields the question names.
+    All where it names none. words: the question's, in lower case. fields: ids of slots that are fields it names.
     """
     numeric = [slot for slot in shape.slots if slot.numeric]
-    if len(numeric) < 2:
-        return numeric
+    if not numeric:
+        return set(), False
     known = {stem for word in words for stem in stems(word)}
     units = [unit for word in words if (unit := _of(word))]
     asked = {_QUANTITY[word] for word in words if word in _QUANTITY} | {quantity for quantity, _ in units}
@@ -82,7 +83,13 @@ def named_measures(shape: Shape, words: Collection[str], fields: Collection[int]
             + _BY_QUANTITY * (own is not None and own[0] in asked)
         )
     best = max(worth.values())
-    return [slot for slot in numeric if worth[id(slot)] == best]
+    return {at for at, points in worth.items() if points == best}, best > 0
+
+
+def field_unit(places: Collection[int], shapes: Sequence[Shape]) -> str:
+    """The unit of most of a field's places (ids of slots); "" where most have none."""
+    units = Counter(unit_of(shape, slot) for shape in shapes for slot in shape.slots if id(slot) in places)
+    return units.most_common(1)[0][0] if units else ""
 
 
 def find_units(question: str, numbers: Mapping[str, tuple[tuple[int, int], str]]) -> dict[str, str]:
@@ -92,7 +99,7 @@ def find_units(question: str, numbers: Mapping[str, tuple[tuple[int, int], str]]
 
 
 def convert(number: str, unit: str, wanted: str) -> str:
-    """A number in one unit as a number in another; as it is where either is no unit or they measure different things."""
+    """A number in one unit as one in another; as it is where either is no unit or they measure different things."""
     own, other = _of(unit) if unit else None, _of(wanted) if wanted else None
     if own is None or other is None or own[0] != other[0] or own[1] == other[1]:
         return number

@@ -5,7 +5,7 @@ texts of patterns, stand where a compiled pattern would cost every run and serve
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from edgeslm.ask.lexicon import column_words
 
@@ -52,6 +52,17 @@ _SEVERER = frozenset(
 )
 _DIFFERENT = frozenset("different distinct unique uniq individual separate many-different".split())
 _MANY_LINES = r"\bhow (?:many|often)(?: of the)?(?: \S+){0,2} (?:lines|messages|entries|records|times)\b|\bhow often\b"
+_GAPS = frozenset(
+    "gap gaps between silence silent silences without interval intervals pause pauses paused quiet apart consecutive"
+    " lull break breaks idle successive inactivity inactive stretch no nothing hole holes dead unlogged spacing"
+    " distance passed passes elapsed empty downtime outage still dry neighbouring adjacent next previous stalled hang"
+    " hung wait waited pass went go missing absence absent since separate separated separates silenced quietest calm nobody"
+    " none never not".split()
+)
+_HIGH = frozenset("longest largest biggest highest greatest maximum max maximal slowest peak latest".split())
+_LOW = frozenset("shortest smallest lowest least minimum min minimal fastest quickest tiniest briefest".split())
+_MEANS = frozenset("average averages averaged avg mean".split())
+_SPEEDS = frozenset("speed speeds rate rates throughput bandwidth free left remaining".split())
 _WHICH_BUCKET = r"\b(?:which|what) (?:one )?(?:second|minute|hour|day|date|week|month)\b"
 _SUPERLATIVE = frozenset("more most busiest fewest least peak highest lowest worst quietest calmest fuller".split())
 _NO_LINES = frozenset(
@@ -133,6 +144,23 @@ def counts_lines(question: str) -> bool:
     """Whether it asks how many lines there are, so of no column how many values: `how many error lines`."""
     words = _words(question)
     return _DIFFERENT.isdisjoint(words) and re.search(_MANY_LINES, question, re.I) is not None
+
+
+def may_ask_for_gap(question: str) -> bool:
+    """Whether any word of it could ask for the time between neighbouring lines: `longest gap`, `silent for`."""
+    return not _GAPS.isdisjoint(_words(question))
+
+
+def find_aggregates(question: str, every: Sequence[str]) -> tuple[str, ...]:
+    """Those of the aggregates that it may ask for: for `average` no other; for `longest` no minimum."""
+    words = set(_words(question))
+    means, median = not _MEANS.isdisjoint(words), "median" in words
+    high, low = not _HIGH.isdisjoint(words), not _LOW.isdisjoint(words)
+    if (means or median) and not high and not low:
+        return tuple(one for one in every if (one == "avg" and means) or (one == "median" and median))
+    if not words.isdisjoint(_SPEEDS) or high == low:
+        return tuple(every)
+    return tuple(one for one in every if one != ("min" if high else "max"))
 
 
 def asks_for_one_bucket(question: str) -> bool:

@@ -11,6 +11,7 @@ from edgeslm.ask.lexicon import split_words
 from edgeslm.ask.shapes import Slot
 
 WORDS_SHOWN = 18
+_FIRST, _BEFORE = 13, 3  # of them, where a number that the question names stands elsewhere, and those before it
 FINETUNE_NAME = "edgeslm-prompt-2"  # general.finetune of a GGUF that reads the compact form
 _PIECES = re.compile(r"[A-Za-z]+|\d+|[^\w\s]")
 
@@ -38,11 +39,14 @@ def show_shape(handle: ShapeHandle, candidates: Candidates) -> str:
     """A shape as words and slots around its pattern: `failed password for <user> from <ip> took <A1#>`."""
     shown: list[str] = []
     focus = 0
+    meant = -1
     position = -1
     for at, part in enumerate(handle.shape.parts):
         if isinstance(part, Slot):
             position += 1
             name = handle.slots.get(position)
+            if meant < 0 and position in handle.meant:
+                meant = len(shown)
             if name and name[0] == "A" and name[1:].isdigit():
                 shown.append(f"<{name}#>" if candidates.slot(name).slot.numeric else f"<{name}>")
             else:
@@ -52,6 +56,10 @@ def show_shape(handle: ShapeHandle, candidates: Candidates) -> str:
             focus = len(shown) + len(_display_words(part[: handle.fragment.window[1]]))
         shown.extend(_display_words(part))
     start = max(0, min(focus - 4, len(shown) - WORDS_SHOWN))
+    if 0 <= meant < start:
+        return " ".join([*shown[max(0, meant - _BEFORE) : min(meant + 2, start)], *shown[start : start + _FIRST]])
+    if meant >= start + WORDS_SHOWN:
+        return " ".join([*shown[start : start + _FIRST], *shown[max(meant - _BEFORE, start + _FIRST) : meant + 2]])
     return " ".join(shown[start : start + WORDS_SHOWN])
 
 
