@@ -73,6 +73,7 @@ _NEGATIVE = set(
 )
 _JOINING = set("of the a to in out for on".split())
 _NO_LABEL = set("for to from in on of at is the with by a and".split())
+_GROUPING = set("by per each every".split())  # what follows is what to group by, nothing to look for
 _PARTICLES = set("away back down off over up".split())  # of "turned down", "held back"
 # Columns that a planner meets in its training, by their names.
 _USUAL_COLUMNS = frozenset(
@@ -119,14 +120,16 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
     negative = not _NEGATIVE.isdisjoint(split_words(named))
     particles = PARTICLES & set(split_words(named))
     held = _holding(values, profile)
-    ranked = _rank(content_words(named), values, profile, ranker or LexicalRanker(), negative, particles, held)
+    capitals = frozenset(re.findall(r"(?<![\w-])[A-Z]{3,}(?![\w-])", named)) if named != named.upper() else frozenset()
+    chosen = ranker or LexicalRanker()
+    ranked = _rank(content_words(named), values, profile, chosen, negative, particles, held, capitals)
     known = frozenset(stem for word in split_words(named) for stem in stems(word))
     places = {shape: at for shape, (_, at) in held.items()}
     fragments = choose_fragments(ranked, profile, MAX_SHAPES, known, places, _names(question))
     shapes = [ShapeHandle(f"S{n}", one, one.shape, one.count) for n, one in enumerate(fragments, 1)]
     columns = {column.name for column in profile.columns}
     spoken = [one for one in fields_named(content_words(named), profile.fields) if _is_no_column(one, known, columns)]
-    own = [column for column in profile.columns if _is_unusual(column, known)][:MAX_FIELDS]
+    own = _longest_named([column for column in profile.columns if _is_unusual(column, known)])[:MAX_FIELDS]
     spoken = _with_code_field(spoken, values, profile)[: MAX_FIELDS - len(own)]
     said = frozenset(split_words(question))
     numeric = {column.name for column in profile.columns if column.numeric}
@@ -177,6 +180,7 @@ def _rank(
     negative: bool,
     particles: frozenset[str],
     held: Mapping[int, tuple[float, int]],
+    capitals: frozenset[str],
 ) -> list[RankedShape]:
     """Shapes for the words; values found in a shape's slots speak for it, words that are values count for little."""
     light = {word for value in values if value.plain and value.columns for word in content_words(value.text)}
@@ -187,6 +191,7 @@ def _rank(
         light,
         negative=negative,
         particles=particles,
+        capitals=capitals,
     )
 
 
@@ -243,6 +248,12 @@ def _is_unusual(column: ColumnInfo, known: frozenset[str]) -> bool:
 def _measured(columns: set[str], known: frozenset[str]) -> set[str]:
     """The numeric columns without those that number things, unless the question names them: nobody averages pids."""
     return {name for name in columns if name not in _NUMBERING or not known.isdisjoint(_NUMBERING[name])}
+
+
+def _longest_named(columns: list[ColumnInfo]) -> list[ColumnInfo]:
+    """Without those whose name is part of another's: of `scrape` and `scrape_pool` the latter."""
+    words = {column.name: set(column.name.split("_")) for column in columns}
+    return [column for column in columns if not any(words[column.name] < others for others in words.values())]
 
 
 def _as_handle(column: ColumnInfo, profile: Profile) -> SlotHandle:
@@ -375,7 +386,11 @@ def _unlinked_phrase(text: str, matched: set[str], coverage: float, named: froze
             return False
         return not matched.issuperset(content_words(word) or [word]) and _says_something(word, named)
 
-    content = [number for number, (_, _, word) in enumerate(tokens) if is_open(word)]
+    content = [
+        number
+        for number, (_, _, word) in enumerate(tokens)
+        if is_open(word) and (number == 0 or tokens[number - 1][2] not in _GROUPING)
+    ]
     if not content:
         return None
     first = last = content[0]

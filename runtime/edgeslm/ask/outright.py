@@ -43,6 +43,10 @@ _LINES = (
     r"|^\W*(?:all )?(?:the )?(?:log )?(?:lines|entries|messages|records)"
     r" (?:that|which|where|in which|with|containing|mentioning|whose|about)\b"
 )
+_ENDING_IN_LINES = (  # after the words that order something to be shown
+    r"(?: all| every)?(?: of)?(?: the| those)?(?: [^\s,]+){0,5}? (?:lines|entries|messages|records)"
+    r"(?=\W*$| (?:of|from|between|after|before|during|since|until|about|for|in|on|at|by|saying|please|with|where|that)\b)"
+)
 _LINE_NOUNS = frozenset("lines entries messages records".split())
 _DISTINCT = r"^\W*(?:the |all |all the )?(?:distinct|unique|different|uniq)\b"
 _COUNTED = frozenset("many number nr no num nb count counts total amount quantity much wc".split())
@@ -56,8 +60,8 @@ _GAPS = frozenset(
     "gap gaps between silence silent silences without interval intervals pause pauses paused quiet apart consecutive"
     " lull break breaks idle successive inactivity inactive stretch no nothing hole holes dead unlogged spacing"
     " distance passed passes elapsed empty downtime outage still dry neighbouring adjacent next previous stalled hang"
-    " hung wait waited pass went go missing absence absent since separate separated separates silenced quietest calm nobody"
-    " none never not".split()
+    " hung wait waited pass went go missing absence absent since separate separated separates silenced quietest calm"
+    " nobody none never not".split()
 )
 _HIGH = frozenset("longest largest biggest highest greatest maximum max maximal slowest peak latest".split())
 _LOW = frozenset("shortest smallest lowest least minimum min minimal fastest quickest tiniest briefest".split())
@@ -120,7 +124,7 @@ def asks_for_order(question: str) -> bool:
 def asks_for_lines(question: str) -> bool:
     """Whether it orders lines to be shown and names no order, number or group of them: `lines with …`."""
     may = not (_SHOWING | _LINE_NOUNS).isdisjoint(_words(question))
-    order = re.match(_LINES, question, re.I) if may else None
+    order = (re.match(_LINES, question, re.I) or re.match(_SHOW + _ENDING_IN_LINES, question, re.I)) if may else None
     if order is None:
         return False
     rest = question[order.end() :]

@@ -20,6 +20,7 @@ SYNONYM, PREFIX, TYPO, COLUMN, LIGHT = 0.5, 0.65, 0.8, 0.4, 0.3
 PARTICLES = frozenset({"off", "down", "out"})  # the ones that turn a verb round; `on`, `up` and `in` say less
 PARTICLE = 0.2  # what each of them is worth
 TRACE = 2.0  # taken off a line of a stack trace when the question asks for none
+CAPITALS = 1.5  # for each word in capitals of the question that a message has in capitals
 NEGATION = 0.35  # taken off a message that says `no` or `not` when the question does not
 
 
@@ -46,6 +47,7 @@ class ShapeRanker(Protocol):
         *,
         negative: bool = False,
         particles: frozenset[str] = frozenset(),
+        capitals: frozenset[str] = frozenset(),
     ) -> list[RankedShape]: ...
 
 
@@ -61,12 +63,13 @@ class LexicalRanker:
         *,
         negative: bool = False,
         particles: frozenset[str] = frozenset(),
+        capitals: frozenset[str] = frozenset(),
     ) -> list[RankedShape]:
         """words: the question's content words. bonus: id(shape) -> extra score, from values found in its slots.
 
         light: words that already stand for a value of a column and count for little here.
         negative: the question says `no` or `not`; otherwise messages that do are put back a little. particles: those of
-        PARTICLES that it says: a message that says another one is put back, one that says the same is preferred.
+        PARTICLES that it says: a message that says another one is put back, one that says the same is preferred. capitals: what it writes in capitals, which says more of a message that does so too.
         """
         frequency, total = profile.stem_frequency, max(1, len(profile.shapes))
         known = tuple(frequency)
@@ -95,13 +98,16 @@ class LexicalRanker:
             score, matched, exact = 0.0, {}, set()
             for word, near, rarity in options:
                 hit = max(((quality, stem) for stem, quality in near if stem in shape.stem_words), default=None)
-                if hit:
+                if hit is None and word in names and _holds(shape, word):
+                    score += rarity * PREFIX
+                elif hit:
                     score += rarity * hit[0]
                     matched[word] = hit[1]
                     if hit[0] >= PREFIX:
                         exact.add(word)
             score += 0.25 * _adjacent(list(matched.values()), shape)
             extra = bonus.get(id(shape), 0.0)
+            score += CAPITALS * sum(any(_has_word(part, name) for part in shape.literals()) for name in capitals)
             if extra <= 0 and not any(word not in names for word in matched):
                 continue
             coverage = score / whole
@@ -125,6 +131,16 @@ _COLUMN_OF = {
     "compon": "component", "class": "component", "level": "level", "status": "status", "path": "path", "url": "path",
     "thread": "thread", "method": "method", "servic": "app",
 }  # fmt: skip
+
+
+def _holds(shape: Shape, word: str) -> bool:
+    """The shape has a slot of the kind that the word names a column by: an address."""
+    kinds = {_COLUMN_OF.get(stem) for stem in stems(word)}
+    return any(slot.kind in kinds for slot in shape.slots)
+
+
+def _has_word(text: str, word: str) -> bool:
+    return word in text and re.search(rf"(?<![A-Za-z]){re.escape(word)}(?![A-Za-z])", text) is not None
 
 
 def _particles(shape: Shape) -> frozenset[str]:

@@ -26,6 +26,7 @@ _EMPTY = (  # buckets without a line, which are in no answer
     + _BUCKETS
     + r"\s+(?:without any|with none|that have none|(?:with (?:no|zero|0)|without) [a-z]+))(?![\w-])\)?"
 )
+_EXAMPLES = r"\s*\((?:e\.?g\.?|such as|like|for example)[^()]*\)|\s*\([^()]*(?:\.\.\.|…|\betc\b)[^()]*\)"
 _FIELD = r"\b[\w-]+ \((\w[\w.-]*) ?=\)"  # components (cmp=)
 # Before a text in quotes: it is all that the message says.
 _WHOLE = (
@@ -37,7 +38,10 @@ _WHOLE = (
 
 
 def write_out(question: str, profile: Profile) -> str:
-    """The question without shorthand: `w/o` as without, `# errors` as number of errors, `ids (pid=)` as pid."""
+    """The question without shorthand: `w/o` as without, `# errors` as number of errors, `ids (pid=)` as pid.
+
+    What stands in brackets as an example goes: `per program (kubelet, systemd, …)`.
+    """
     fields = {one.name.casefold() for one in profile.fields}
 
     def named(match: re.Match[str]) -> str:
@@ -50,7 +54,9 @@ def write_out(question: str, profile: Profile) -> str:
                 text = re.sub(pattern, words, text, flags=re.I)
         if _LEFT_OUT.search(text):
             text = re.sub(_EMPTY, "", text, flags=re.I)
-        return re.sub(_FIELD, named, text) if "=)" in text else text
+        if "(" in text:
+            text = re.sub(_FIELD, named, re.sub(_EXAMPLES, "", text, flags=re.I))
+        return text
 
     return _outside_quotes(question, plain)
 
