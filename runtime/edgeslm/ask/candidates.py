@@ -44,6 +44,7 @@ class ShapeHandle:
     count: int
     slots: dict[int, str] = field(default_factory=dict)  # slot position -> column name or A-handle
     meant: frozenset[int] = frozenset()  # positions of the numbers that the question names
+    holds: frozenset[str] = frozenset()  # kinds of values that messages of the pattern hold
 
 
 @dataclass
@@ -72,12 +73,13 @@ class Candidates:
 
     coverage: share of the question's weight that the best shape covers. unmatched: its words that were found nowhere.
     compares: a number may be a bound. measures: handles of numbers that are sizes or durations, so count nothing.
-    counts: of numbers that say how many values to give, so are no values. ordered: a ranking is asked for in an order.
-    lines: lines are asked for outright. when: a moment may be asked for. listed: different
-    values are, and not how many. one_bucket: one stretch of time is, not all. severer: a level may be meant with those
-    above it. line_count: the number of lines is asked for, not of values. units: what numbers of the question are in.
-    gaps: the time between lines may be asked for. aggregates: those that may be. measured: the numeric columns and
-    handles that anybody would add up or compare, None for all.
+    counts: of numbers that say how many values to give, so are no values. ordered: a ranking is asked for in an
+    order. lines: lines are asked for outright. when: a moment may be asked for. listed: different values are, and
+    not how many. one_bucket: one stretch of time is, not all. severer: a level may be meant with those above it.
+    line_count: the number of lines is asked for, not of values. units: what numbers of the question are in. gap:
+    the longest time without a line is asked for outright; gaps: it may be. ranked: the first of a ranking may be.
+    aggregates: those that may be. measured: the numeric columns and handles that anybody would add up or compare,
+    None for all.
     """
 
     question: str
@@ -102,7 +104,9 @@ class Candidates:
     severer: bool = True
     line_count: bool = False
     units: dict[str, str] = field(default_factory=dict)
+    gap: bool = False
     gaps: bool = True
+    ranked: bool = True
     aggregates: tuple[str, ...] = AGGREGATES
     measured: frozenset[str] | None = None
 

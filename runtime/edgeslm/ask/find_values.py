@@ -152,6 +152,8 @@ def _value_at(text: str, start: int, end: int, width: int, profile: Profile) -> 
         level = LEVEL_WORDS.get(folded) or _written_level(raw, profile)
         if level and profile.has_levels:
             return ValueHandle("", raw, {"level": level}, at, True, level_text=_own_level_text(folded, level, profile))
+    if width == 1 and "_" in folded and profile.column(folded) is not None:
+        return None
     columns = dict(profile.value_index.get(folded, {}))
     codes = _CODES.fullmatch(raw)  # 404s: lines with that code
     if codes or raw.isdigit():

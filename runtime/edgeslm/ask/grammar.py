@@ -36,11 +36,12 @@ def build_grammar(candidates: Candidates) -> str:
     }
     amount = '"*" | "DISTINCT " col' if texts else '"*"'
     for name in BUCKETS:
-        every = "" if candidates.one_bucket else f'"{name}" | '
+        every = "" if candidates.one_bucket else f'"{name}"'
+        first = '"count " dir limit' if candidates.ranked or counts else ""
         starts.append(f"by-{name}")
         rules[f"by-{name}"] = (
             f'"date_trunc(\'{name}\', ts) AS {name}, count(" ({amount}) ") AS count FROM logs" where? '
-            f'" GROUP BY {name} ORDER BY " ({every}"count " dir limit)'
+            f'" GROUP BY {name} ORDER BY " ({" | ".join(filter(None, (every, first)))})'
         )
     if texts:
         rules["col"] = _either(texts)
@@ -52,9 +53,10 @@ def build_grammar(candidates: Candidates) -> str:
         rules["num"], rules["agg"] = _either(measured), _either(candidates.aggregates)
         starts.append("aggregate")
         rules["aggregate"] = 'agg "(" num ") FROM logs" where?'
-    top = "" if candidates.ordered and not counts else "top?"  # a whole ranking was asked for
+    one_of_many = candidates.ordered or not candidates.ranked
+    top = "" if one_of_many and not counts else "top?"  # a whole ranking was asked for
     if top:
-        rules["top"] = f'" LIMIT " ({_either(counts if candidates.ordered else [*counts, "1"])})'
+        rules["top"] = f'" LIMIT " ({_either(counts if one_of_many else [*counts, "1"])})'
     for number, name in enumerate(texts):
         starts.append(f"col-{number}")
         rules[f"col-{number}"] = _column_forms(name, measured, _held(name, candidates), top)
@@ -62,6 +64,8 @@ def build_grammar(candidates: Candidates) -> str:
         starts.remove("gap")
     if not candidates.when:
         starts.remove("times")
+    if candidates.gap:
+        starts = ["gap"]
     if candidates.lines:
         starts = ["lines"]
     root = f'root ::= "SELECT " ({" | ".join(starts)})'

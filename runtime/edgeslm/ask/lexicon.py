@@ -15,6 +15,7 @@ from edgeslm.ask.stemmer import stem as stem_of
 _CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _WORD = re.compile(r"[A-Za-z']+|\d+")
 _PLURAL = re.compile(r"[A-Z]{2,}s")  # IPs, VMs
+_RUNNING_OUT = re.compile(r"\b(?:run|ran|runs|running)(?= (?:out|low|short) (?:of|on)\b)", re.I)
 _CAPITALS = re.compile(r"\b[A-Z]{3,}\b")
 _LONGEST_WORD = 64
 # "logged in from", "tried to log in" are one word; "logged in the last hour", "lines of the log in total" are not.
@@ -120,10 +121,10 @@ def synonyms(stem: str) -> frozenset[str]:
 def content_words(text: str) -> list[str]:
     """The words of a question that may name something in a log, in order, without the words that say what to do.
 
-    Who "logged in" was let in, unless the question speaks of failing; "most active" asks for an order only; what is
-    written in capitals is a name (GET), whatever the word means otherwise.
+    What "runs out of memory" does not run; who "logged in" was let in, unless the question speaks of failing; "most
+    active" asks for an order only; what is written in capitals is a name (GET), whatever the word means otherwise.
     """
-    told = split_words(text)
+    told = split_words(_RUNNING_OUT.sub("", text))
     ordered = [before in ("most", "least") and word in _ranked() for before, word in pairwise(["", *told])]
     names = {found.lower() for found in _CAPITALS.findall(text)} if text != text.upper() else set()
     words = [

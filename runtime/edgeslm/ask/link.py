@@ -33,10 +33,11 @@ from edgeslm.ask.find_values import (
     name_columns,
     strip_edges,
 )
-from edgeslm.ask.fragments import choose_fragments
+from edgeslm.ask.fragments import Fragment, choose_fragments
 from edgeslm.ask.lexicon import column_nouns, column_stems, content_words, filler_words, split_words, stems, stop_words
 from edgeslm.ask.measures import field_unit, find_units, named_measures, unit_of
 from edgeslm.ask.outright import (
+    asks_for_gap,
     asks_for_lines,
     asks_for_more_severe,
     asks_for_one_bucket,
@@ -49,6 +50,7 @@ from edgeslm.ask.outright import (
     find_measures,
     may_ask_for_gap,
     may_ask_when,
+    may_rank,
 )
 from edgeslm.ask.profile import ColumnInfo, Profile
 from edgeslm.ask.rank import PARTICLES, LexicalRanker, RankedShape, ShapeRanker, own_columns
@@ -126,7 +128,10 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
     known = frozenset(stem for word in split_words(named) for stem in stems(word))
     places = {shape: at for shape, (_, at) in held.items()}
     fragments = choose_fragments(ranked, profile, MAX_SHAPES, known, places, _names(question))
-    shapes = [ShapeHandle(f"S{n}", one, one.shape, one.count) for n, one in enumerate(fragments, 1)]
+    shapes = [
+        ShapeHandle(f"S{n}", one, one.shape, one.count, holds=_kinds_held(one, profile))
+        for n, one in enumerate(fragments, 1)
+    ]
     columns = {column.name for column in profile.columns}
     spoken = [one for one in fields_named(content_words(named), profile.fields) if _is_no_column(one, known, columns)]
     own = _longest_named([column for column in profile.columns if _is_unusual(column, known)])[:MAX_FIELDS]
@@ -164,6 +169,8 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
         listed=asks_for_values(blank),
         one_bucket=asks_for_one_bucket(blank),
         units=find_units(blank, numbers),
+        gap=asks_for_gap(blank),
+        ranked=may_rank(blank),
         gaps=may_ask_for_gap(blank),
         aggregates=find_aggregates(blank, AGGREGATES),
         measured=frozenset(_measured(numeric, known) | {slot.handle for slot in slots}),
@@ -248,6 +255,11 @@ def _is_unusual(column: ColumnInfo, known: frozenset[str]) -> bool:
 def _measured(columns: set[str], known: frozenset[str]) -> set[str]:
     """The numeric columns without those that number things, unless the question names them: nobody averages pids."""
     return {name for name in columns if name not in _NUMBERING or not known.isdisjoint(_NUMBERING[name])}
+
+
+def _kinds_held(fragment: Fragment, profile: Profile) -> frozenset[str]:
+    """The kinds of slots that messages of a pattern have."""
+    return frozenset(slot.kind for index in fragment.members for slot in profile.shapes[index].slots)
 
 
 def _longest_named(columns: list[ColumnInfo]) -> list[ColumnInfo]:

@@ -45,7 +45,8 @@ _LINES = (
 )
 _ENDING_IN_LINES = (  # after the words that order something to be shown
     r"(?: all| every)?(?: of)?(?: the| those)?(?: [^\s,]+){0,5}? (?:lines|entries|messages|records)"
-    r"(?=\W*$| (?:of|from|between|after|before|during|since|until|about|for|in|on|at|by|saying|please|with|where|that)\b)"
+    r"(?=\W*$| (?:of|from|between|after|before|during|since|until|about|for|in|on|at|by|saying|please|with"
+    r"|where|that)\b)"
 )
 _LINE_NOUNS = frozenset("lines entries messages records".split())
 _DISTINCT = r"^\W*(?:the |all |all the )?(?:distinct|unique|different|uniq)\b"
@@ -56,6 +57,7 @@ _SEVERER = frozenset(
 )
 _DIFFERENT = frozenset("different distinct unique uniq individual separate many-different".split())
 _MANY_LINES = r"\bhow (?:many|often)(?: of the)?(?: \S+){0,2} (?:lines|messages|entries|records|times)\b|\bhow often\b"
+_SUPERLATIVE = frozenset("more most busiest fewest least peak highest lowest worst quietest calmest fuller".split())
 _GAPS = frozenset(
     "gap gaps between silence silent silences without interval intervals pause pauses paused quiet apart consecutive"
     " lull break breaks idle successive inactivity inactive stretch no nothing hole holes dead unlogged spacing"
@@ -63,12 +65,20 @@ _GAPS = frozenset(
     " hung wait waited pass went go missing absence absent since separate separated separates silenced quietest calm"
     " nobody none never not".split()
 )
+_LONGEST_GAP = (
+    r"\b(?:longest|largest|biggest|greatest|max|maximum|maximal|widest) (?:time )?"
+    r"(?:gap|silence|pause|silent (?:period|phase|stretch)|quiet (?:period|phase|stretch)|lull)\b"
+)
+_RANKING = _SUPERLATIVE | frozenset(
+    "top rank ranks ranked ranking leading leader winner first last order ordered sort sorted descending best worst"
+    " more less which what when single one main chiefly mostly predominantly primary dominant maximum max minimum min"
+    " foremost compare compared versus vs".split()
+)
 _HIGH = frozenset("longest largest biggest highest greatest maximum max maximal slowest peak latest".split())
 _LOW = frozenset("shortest smallest lowest least minimum min minimal fastest quickest tiniest briefest".split())
 _MEANS = frozenset("average averages averaged avg mean".split())
 _SPEEDS = frozenset("speed speeds rate rates throughput bandwidth free left remaining".split())
 _WHICH_BUCKET = r"\b(?:which|what) (?:one )?(?:second|minute|hour|day|date|week|month)\b"
-_SUPERLATIVE = frozenset("more most busiest fewest least peak highest lowest worst quietest calmest fuller".split())
 _NO_LINES = frozenset(
     "per by each every grouped number count counts counted share percent percentage average mean sum total first last"
     " latest earliest most least fewest top".split()
@@ -148,6 +158,17 @@ def counts_lines(question: str) -> bool:
     """Whether it asks how many lines there are, so of no column how many values: `how many error lines`."""
     words = _words(question)
     return _DIFFERENT.isdisjoint(words) and re.search(_MANY_LINES, question, re.I) is not None
+
+
+def may_rank(question: str) -> bool:
+    """Whether any word of it could ask for the first of a ranking: `most`, `top`, `which … more`."""
+    words = _words(question)
+    return not _RANKING.isdisjoint(words) or any(word.endswith("est") and len(word) > 4 for word in words)
+
+
+def asks_for_gap(question: str) -> bool:
+    """Whether it asks outright for the longest time without a line."""
+    return re.search(_LONGEST_GAP, question, re.I) is not None
 
 
 def may_ask_for_gap(question: str) -> bool:

@@ -21,6 +21,7 @@ PARTICLES = frozenset({"off", "down", "out"})  # the ones that turn a verb round
 PARTICLE = 0.2  # what each of them is worth
 TRACE = 2.0  # taken off a line of a stack trace when the question asks for none
 CAPITALS = 1.5  # for each word in capitals of the question that a message has in capitals
+SAME = 0.1  # for each word that a message has in the question's own form: connect, not connection
 NEGATION = 0.35  # taken off a message that says `no` or `not` when the question does not
 
 
@@ -69,7 +70,8 @@ class LexicalRanker:
 
         light: words that already stand for a value of a column and count for little here.
         negative: the question says `no` or `not`; otherwise messages that do are put back a little. particles: those of
-        PARTICLES that it says: a message that says another one is put back, one that says the same is preferred. capitals: what it writes in capitals, which says more of a message that does so too.
+        PARTICLES that it says: a message that says another one is put back, one that says the same is preferred.
+        capitals: what it writes in capitals, which says more of a message that does so too.
         """
         frequency, total = profile.stem_frequency, max(1, len(profile.shapes))
         known = tuple(frequency)
@@ -101,7 +103,7 @@ class LexicalRanker:
                 if hit is None and word in names and _holds(shape, word):
                     score += rarity * PREFIX
                 elif hit:
-                    score += rarity * hit[0]
+                    score += rarity * hit[0] + (SAME if word in shape.words else 0.0)
                     matched[word] = hit[1]
                     if hit[0] >= PREFIX:
                         exact.add(word)

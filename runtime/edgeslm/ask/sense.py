@@ -13,6 +13,8 @@ _LISTED = re.compile(r"^SELECT (?:DISTINCT (\w+) FROM|count\(DISTINCT (\w+)\) FR
 _PAIR = re.compile(r"^SELECT (A\d+), (A\d+) FROM")
 _HANDLE = re.compile(r"\b[VT]\d\b")
 _NUMBER = re.compile(r"\bN\d\b")
+_OF_SHAPE = re.compile(r"message LIKE (S\d+)")
+_OF_ENTITY = re.compile(r"(ip|mac|email|uuid|url) (?:IS NOT NULL|= )")  # kinds that nothing else in a message reads
 _EQUAL = re.compile(r"(\w+) = (V\d+)")
 
 
@@ -40,6 +42,10 @@ def nonsense(handle_sql: str, candidates: Candidates) -> str:
     named = set(_HANDLE.findall(handle_sql))
     if any(handle not in named for handle in _meant(candidates)):
         return "less than the question says"
+    for handle in (found[1] for one in every if (found := _OF_SHAPE.fullmatch(one))):
+        holds = candidates.shape(handle).holds
+        if any((found := _OF_ENTITY.match(one)) and found[1] not in holds for one in every):
+            return "a value that those messages lack"
     pair = _PAIR.match(handle_sql)
     if pair and candidates.slot(pair[1]).regex == candidates.slot(pair[2]).regex:
         return "one value beside itself"

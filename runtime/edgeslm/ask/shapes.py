@@ -117,6 +117,11 @@ class Shape:
                         table.setdefault(stem, []).append((at, start, end))
         return table
 
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The words of the constant texts, in lower case."""
+        return frozenset(word for part in self.literals() for word, _, _ in locate_words(part))
+
     def slot_regex(self, slot: Slot) -> str:
         """A regular expression (RE2) whose group 1 is this slot's value in a message of this shape.
 
@@ -281,7 +286,7 @@ def _least_distinct(template: tuple[str, ...], at: int) -> int:
     """How many words make the place a slot: fewer for names with hyphens, and after a name and a sign: `hive: SAM`."""
     before = template[max(0, at - 3) : at]
     named = not any(token.startswith("\0") for token in before) and _SIGNED.search("".join(before))
-    return MIN_NAMED if named or "-" in template[at] else MIN_DISTINCT
+    return MIN_NAMED if named or ("-" in template[at] and template[at].islower()) else MIN_DISTINCT
 
 
 def _shape(
