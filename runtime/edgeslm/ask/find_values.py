@@ -204,6 +204,9 @@ def _words_at(
 ) -> ValueHandle | None:
     if all(word in stop_words() or word in column_words() for word in folded.split()):
         return None
+    if not columns and width == 1 and len(raw) > 4 and folded.endswith("s"):  # alarms of the component ALARM
+        own = profile.value_index.get(folded[:-1], {})
+        columns = {name: value for name, value in own.items() if name in ("app", "component")}
     if columns and (width > 1 or len(raw) > 2):
         return ValueHandle("", raw, columns, at, True)
     if width == 1 and folded in profile.slot_index and len(raw) > 2 and _only_a_value(folded, profile):

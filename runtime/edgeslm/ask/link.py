@@ -4,6 +4,7 @@ Values, numbers and time words become handles (V1, N1, T1), ranked message shape
 Every handle stands for something the question or the log really contains. Knows nothing of intents.
 """
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -42,6 +43,7 @@ from edgeslm.ask.outright import (
     asks_for_more_severe,
     asks_for_one_bucket,
     asks_for_order,
+    asks_for_share_of_some,
     asks_for_values,
     compares,
     counts_lines,
@@ -170,6 +172,8 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
         one_bucket=asks_for_one_bucket(blank),
         units=find_units(blank, numbers),
         gap=asks_for_gap(blank),
+        some=asks_for_share_of_some(question),
+        grouped=_grouped(question, slots),
         ranked=may_rank(blank),
         gaps=may_ask_for_gap(blank),
         aggregates=find_aggregates(blank, AGGREGATES),
@@ -255,6 +259,20 @@ def _is_unusual(column: ColumnInfo, known: frozenset[str]) -> bool:
 def _measured(columns: set[str], known: frozenset[str]) -> set[str]:
     """The numeric columns without those that number things, unless the question names them: nobody averages pids."""
     return {name for name in columns if name not in _NUMBERING or not known.isdisjoint(_NUMBERING[name])}
+
+
+def _grouped(question: str, slots: Sequence[SlotHandle]) -> str:
+    """The field that the question names right after `by` or `per`, or ""."""
+    words = split_words(question)
+    for before, after in itertools.pairwise(range(len(words))):
+        if words[before] in ("by", "per", "each"):
+            for slot in slots:
+                name = split_words(slot.field)
+                if name and [stems(word) for word in words[after : after + len(name)]] == [
+                    stems(word) for word in name
+                ]:
+                    return slot.handle
+    return ""
 
 
 def _kinds_held(fragment: Fragment, profile: Profile) -> frozenset[str]:

@@ -65,6 +65,17 @@ _GAPS = frozenset(
     " hung wait waited pass went go missing absence absent since separate separated separates silenced quietest calm"
     " nobody none never not".split()
 )
+_SHARES = frozenset("percentage percent share fraction proportion pct portion".split())
+_SHARE_OF = (  # the whole, and the verb or preposition that the share comes after
+    r"\b(?:percentage|percent|share|fraction|proportion|pct|portion) of "
+    r"((?:(?!\b(?:percentage|percent|share)\b).)*?(\b(?:is|are|was|were|comes?|came|has|have|had|says?|said|concerns?"
+    r"|that|which|from|about|ends?|ended|goes|went|belongs?|contains?|mentions?|hits?|fails?|failed with|took|takes"
+    r"|does|do|did|due)\b).*)"
+)
+_ALL_LINES = frozenset(
+    "a all the of in this these our my its whole entire complete total log logs file line lines entry entries message"
+    " messages record records event events everything it and".split()
+)
 _LONGEST_GAP = (
     r"\b(?:longest|largest|biggest|greatest|max|maximum|maximal|widest) (?:time )?"
     r"(?:gap|silence|pause|silent (?:period|phase|stretch)|quiet (?:period|phase|stretch)|lull)\b"
@@ -158,6 +169,19 @@ def counts_lines(question: str) -> bool:
     """Whether it asks how many lines there are, so of no column how many values: `how many error lines`."""
     words = _words(question)
     return _DIFFERENT.isdisjoint(words) and re.search(_MANY_LINES, question, re.I) is not None
+
+
+def asks_for_share_of_some(question: str) -> bool:
+    """Whether it asks for a share of some lines only: `what percentage of the failed logins came from …`.
+
+    Of a "percentage of errors" without a verb the errors are the share, and all lines the whole.
+    """
+    found = re.search(_SHARE_OF, question, re.I) if not _SHARES.isdisjoint(_words(question)) else None
+    if found is None:
+        return False
+    whole, _, part = found[1].partition(found[2])
+    said = [word for word in _words(whole) if word not in _ALL_LINES]
+    return bool(said) and bool(part.strip())
 
 
 def may_rank(question: str) -> bool:

@@ -46,6 +46,10 @@ def nonsense(handle_sql: str, candidates: Candidates) -> str:
         holds = candidates.shape(handle).holds
         if any((found := _OF_ENTITY.match(one)) and found[1] not in holds for one in every):
             return "a value that those messages lack"
+    if candidates.some and handle_sql.startswith("SELECT 100.0 *") and not every:
+        return "a share of all lines where one of some is asked for"
+    if candidates.grouped and listed and listed[3] and listed[3] != candidates.grouped:
+        return "groups of something else than what is named"
     pair = _PAIR.match(handle_sql)
     if pair and candidates.slot(pair[1]).regex == candidates.slot(pair[2]).regex:
         return "one value beside itself"
