@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import datetime
 
 import duckdb
@@ -21,10 +22,12 @@ NOW = datetime(2024, 5, 3, 12, 0)
 @pytest.fixture(scope="module")
 def grammar() -> Grammar:
     question = (
-        'when did users have more than 3 failed passwords from 10.0.0.2 and "ssh2" in warnings of sshd after 08:10'
-        " and a backup"
+        'when did turbine valves have users with more than 3 failed passwords from 10.0.0.2 and "ssh2" in warnings'
+        " of sshd after 08:10 and a backup"
     )
-    return Grammar(build_grammar(link(question, make_profile(), now=NOW)))
+    candidates = link(question, make_profile(), now=NOW)
+    every = {"severer": True, "gaps": True, "measured": None, "line_count": False}
+    return Grammar(build_grammar(replace(candidates, **every)))
 
 
 @pytest.mark.parametrize(

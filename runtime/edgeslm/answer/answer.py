@@ -51,7 +51,7 @@ class _Result:
 class Query:
     """The SQL to run and what is known about it. evidence_where: None for every line, "" to read it off the SQL.
 
-    confidence: how probable the reading was to the model; sure: whether that is enough, None where nobody can say.
+    confidence: the chance that the reading is what was meant; sure: whether that is enough, None where nobody can say.
     readings: what else the question may mean, in words and SQL. unmatched: its words that nothing in the log matches.
     """
 

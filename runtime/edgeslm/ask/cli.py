@@ -104,7 +104,7 @@ def ask(
         plan = plan_question(question, log, model_path=model_path, now=moment, threads=threads, ahead=ahead)
         if only_sql:
             return show_only(log, to_query(plan, plan.reading))
-        if plan.others and output == "text" and not yes and may_ask(files):
+        if plan.others and plan.sure is False and output == "text" and not yes and may_ask(files):
             with progress.paused():
                 chosen = choose_reading([plan.reading, *plan.others][:MOST_READINGS])
             return find(to_query(plan, chosen, chosen=True), time_limit)

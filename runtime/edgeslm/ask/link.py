@@ -325,6 +325,7 @@ def _name_slots(
         places = [(at, part) for at, part in enumerate(shape.shape.parts) if isinstance(part, Slot)]
         if is_named:
             shape.meant = frozenset(position for position, (_, part) in enumerate(places) if id(part) in meant)
+        chosen: list[int] = []
         for position in sorted(range(len(places)), key=lambda position: position not in shape.meant):
             at, part = places[position]
             before = shape.shape.parts[at - 1] if at else ""
@@ -340,13 +341,17 @@ def _name_slots(
                 shape.slots[position] = name
             elif part.numeric and id(part) not in meant:
                 continue
-            elif part.kind not in ("clock", "date") and len(handles) < MAX_SLOTS and len(used) < 6:
-                handle = f"A{len(handles) + 1}"
-                label = _label(before_text, part)
-                unit = unit_of(shape.shape, part) if part.numeric else ""
-                handles.append(SlotHandle(handle, part, shape.shape.slot_regex(part), label, unit=unit))
-                shape.slots[position] = handle
-                used.add(handle)
+            elif part.kind not in ("clock", "date") and len(handles) + len(chosen) < MAX_SLOTS and len(used) < 6:
+                chosen.append(position)
+                used.add(f"slot {position}")
+        for position in sorted(chosen):
+            at, part = places[position]
+            before = shape.shape.parts[at - 1] if at else ""
+            label = _label(before if isinstance(before, str) else "", part)
+            unit = unit_of(shape.shape, part) if part.numeric else ""
+            handle = f"A{len(handles) + 1}"
+            handles.append(SlotHandle(handle, part, shape.shape.slot_regex(part), label, unit=unit))
+            shape.slots[position] = handle
     return handles
 
 

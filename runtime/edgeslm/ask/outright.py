@@ -146,7 +146,7 @@ def asks_for_lines(question: str) -> bool:
     """Whether it orders lines to be shown and names no order, number or group of them: `lines with …`."""
     may = not (_SHOWING | _LINE_NOUNS).isdisjoint(_words(question))
     order = (re.match(_LINES, question, re.I) or re.match(_SHOW + _ENDING_IN_LINES, question, re.I)) if may else None
-    if order is None:
+    if order is None or not (_NO_LINES - {"each", "every"}).isdisjoint(_words(order.group())):
         return False
     rest = question[order.end() :]
     words = _words(rest)

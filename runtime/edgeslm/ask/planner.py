@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 from edgeslm.ask.candidates import Candidates
 from edgeslm.ask.grammar import build_grammar
+from edgeslm.ask.lexicon import content_words
 from edgeslm.ask.link import link
 from edgeslm.ask.profile import ColumnInfo, Profile, build_profile
 from edgeslm.ask.readings import LONGEST_SQL, SURE_KEY, Reading, draw, make_prompt, other_readings, probability, read
 from edgeslm.ask.sense import nonsense
 from edgeslm.ask.times import find_times
+from edgeslm.ask.trust import SURE, Doubts
 from edgeslm.engine import LoadAhead, Model
 from edgeslm.errors import PlanError
 from edgeslm.resources import default_model
@@ -33,10 +35,10 @@ class Plan:
     """A question as it was read, and how else it could be read.
 
     now_source: where the time came from that relative times count back from: "given", "clock", "log end", or ""
-    when the question has none. sure: whether the reading is as probable as the model's own measured threshold and
-    searches for nothing that the log's sample lacks; None where the model states no threshold. others: further
-    readings, likeliest first, only where it is not sure. unmatched: the words of the question that nothing in the log
-    speaks of, only where it is not sure.
+    when the question has none. doubts: what its readings' trust is reckoned from, None where the model states no
+    threshold; sure: whether the first is to be trusted, as far as is known before its query runs. others: further
+    readings, likeliest first, only where the first is less probable than the model's threshold or looks for words that
+    the log's sample lacks. unmatched: the words of the question that nothing in the log speaks of.
     """
 
     reading: Reading
@@ -45,6 +47,7 @@ class Plan:
     now_source: str
     model_name: str
     sure: bool | None = None
+    doubts: Doubts | None = None
     others: tuple[Reading, ...] = ()
     unmatched: tuple[str, ...] = ()
     timing_ms: dict[str, float] = field(default_factory=dict)
@@ -72,8 +75,9 @@ def plan_question(
         loaded = time.perf_counter()
         first = read(*write_sql(model, candidates), candidates)
         least = sure_above(model)
-        sure = None if least is None else first.confidence >= least and not _guesses(first, candidates)
-        others = other_readings(model, first, candidates) if sure is False else []
+        doubts = None if least is None else _doubts(least, candidates)
+        doubtful = least is not None and (first.confidence < least or _guesses(first, candidates))
+        others = other_readings(model, first, candidates) if doubtful else []
         name = model.name
     done = time.perf_counter()
     relative = any(span.relative for span in candidates.times.values())
@@ -83,14 +87,24 @@ def plan_question(
         now=moment if relative else None,
         now_source=source if relative else "",
         model_name=name,
-        sure=sure,
+        sure=None if doubts is None else doubts.trust(first.confidence) >= SURE,
+        doubts=doubts,
         others=tuple(others),
-        unmatched=candidates.unmatched if sure is False else (),
+        unmatched=candidates.unmatched,
         timing_ms={
             "link": (linked - started) * 1e3,
             "load": (loaded - linked) * 1e3,
             "plan": (done - loaded) * 1e3,
         },
+    )
+
+
+def _doubts(least: float, candidates: Candidates) -> Doubts:
+    return Doubts(
+        least=least,
+        words=len(content_words(candidates.question)),
+        unmatched=len(candidates.unmatched),
+        guess=any(value.guess for value in candidates.values),
     )
 
 
