@@ -78,8 +78,10 @@ class Candidates:
     not how many. one_bucket: one stretch of time is, not all. severer: a level may be meant with those above it.
     line_count: the number of lines is asked for, not of values. units: what numbers of the question are in. gap:
     the longest time without a line is asked for outright; gaps: it may be. ranked: the first of a ranking may be.
-    some: a share of some lines only is asked for. grouped: the handle of the field to group by. aggregates: those
-    that may be. measured: the numeric columns and handles that anybody would add up or compare, None for all.
+    things: values are asked for, so no number, time or line; number: how many there are; counts_values: perhaps of
+    a column. some: a share of some lines only is asked for. grouped: the handle of the field to group by.
+    aggregates: those that may be. measured: the numeric columns and handles that anybody would add up or compare,
+    None for all.
     """
 
     question: str
@@ -105,6 +107,9 @@ class Candidates:
     line_count: bool = False
     units: dict[str, str] = field(default_factory=dict)
     gap: bool = False
+    things: bool = False
+    number: bool = False
+    counts_values: bool = True
     some: bool = False
     grouped: str = ""
     gaps: bool = True

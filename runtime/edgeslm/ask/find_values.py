@@ -61,7 +61,10 @@ def find_values(text: str, profile: Profile) -> tuple[list[ValueHandle], str]:
         inner = next(group for group in quote.groups() if group is not None)
         columns = dict(profile.value_index.get(inner.casefold(), {}))
         whole = is_whole(text[: quote.start()])
-        take(quote.span(), ValueHandle("", inner, columns, quote.span(), False, whole=whole, quoted=True))
+        # Written as the log writes it, it is meant so: "Invalid user" is no `invalid user`.
+        exact = inner != inner.lower() and any(inner in shape.example for shape in profile.shapes)
+        value = ValueHandle("", inner, columns, quote.span(), False, exact_case=exact, whole=whole, quoted=True)
+        take(quote.span(), value)
     for match in _LEVEL_LETTER.finditer(text):
         letter = (match[1] or match[2]).upper()
         if profile.has_levels:

@@ -45,7 +45,8 @@ def build_grammar(candidates: Candidates) -> str:
         )
     if texts:
         rules["col"] = _either(texts)
-        starts += ["distinct"] if candidates.listed or candidates.line_count else ["distinct-count", "distinct"]
+        lists_only = candidates.listed or candidates.line_count or not candidates.counts_values
+        starts += ["distinct"] if lists_only else ["distinct-count", "distinct"]
         rules["distinct-count"] = '"count(DISTINCT " col ") FROM logs" where?'
         rules["distinct"] = " | ".join(f'"DISTINCT {name} FROM logs" {_held(name, candidates)}' for name in texts)
     measured = [name for name in numeric if candidates.measured is None or name in candidates.measured]
@@ -60,10 +61,11 @@ def build_grammar(candidates: Candidates) -> str:
     for number, name in enumerate(texts):
         starts.append(f"col-{number}")
         rules[f"col-{number}"] = _column_forms(name, measured, _held(name, candidates), top)
-    if not candidates.gaps:
-        starts.remove("gap")
-    if not candidates.when:
-        starts.remove("times")
+    starts = [one for one in starts if (candidates.gaps or one != "gap") and (candidates.when or one != "times")]
+    if candidates.number:
+        starts = [start for start in starts if start not in ("times", "lines", "span", "share", "gap")]
+    if candidates.things and texts:
+        starts = [start for start in starts if start == "distinct" or start.startswith(("col-", "by-"))]
     if candidates.gap:
         starts = ["gap"]
     if candidates.lines:

@@ -38,13 +38,16 @@ from edgeslm.ask.fragments import Fragment, choose_fragments
 from edgeslm.ask.lexicon import column_nouns, column_stems, content_words, filler_words, split_words, stems, stop_words
 from edgeslm.ask.measures import field_unit, find_units, named_measures, unit_of
 from edgeslm.ask.outright import (
+    asks_for_different,
     asks_for_gap,
     asks_for_lines,
     asks_for_more_severe,
     asks_for_one_bucket,
     asks_for_order,
     asks_for_share_of_some,
+    asks_for_things,
     asks_for_values,
+    asks_how_many,
     compares,
     counts_lines,
     find_aggregates,
@@ -94,6 +97,7 @@ _NUMBERING = {  # columns whose numbers are names, and the stems that speak of t
         "source_line": "source code line",
     }.items()
 }
+_SEVERITY = frozenset(stem for word in ("severity", "severities", "level") for stem in stems(word))
 _LEAST_COVERAGE = 0.35  # share of the question's weight below which the best shape says nothing about its words
 _ENOUGH_COVERAGE = 0.6
 
@@ -172,6 +176,9 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
         one_bucket=asks_for_one_bucket(blank),
         units=find_units(blank, numbers),
         gap=asks_for_gap(blank),
+        things=asks_for_things(question),
+        number=asks_how_many(question),
+        counts_values=_may_count_values(named, slots, own_columns(profile)),
         some=asks_for_share_of_some(question),
         grouped=_grouped(question, slots),
         ranked=may_rank(blank),
@@ -259,6 +266,15 @@ def _is_unusual(column: ColumnInfo, known: frozenset[str]) -> bool:
 def _measured(columns: set[str], known: frozenset[str]) -> set[str]:
     """The numeric columns without those that number things, unless the question names them: nobody averages pids."""
     return {name for name in columns if name not in _NUMBERING or not known.isdisjoint(_NUMBERING[name])}
+
+
+def _may_count_values(text: str, slots: Sequence[SlotHandle], columns: frozenset[str]) -> bool:
+    """Whether the values of a column may be counted: it is named, or different ones are asked for."""
+    said = {stem for word in split_words(text) for stem in stems(word)}
+    named = {stem for slot in slots for word in split_words(slot.name) for stem in stems(word)}
+    pairs = [*column_nouns("column_nouns"), *column_nouns("column_phrases")]
+    nouns = {stem for noun, _ in pairs for stem in stems(noun)}
+    return asks_for_different(text) or not said.isdisjoint(column_stems() | columns | named | nouns | _SEVERITY)
 
 
 def _grouped(question: str, slots: Sequence[SlotHandle]) -> str:

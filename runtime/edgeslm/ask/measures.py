@@ -46,6 +46,11 @@ def _of(word: str) -> tuple[str, float] | None:
     return _KNOWN.get(word) or (_KNOWN.get(word.removesuffix("s")) if len(word) > 3 else None)
 
 
+def is_unit(word: str) -> bool:
+    """Whether a word is a unit: `seconds`, `kB`, `percent`."""
+    return _of(word) is not None
+
+
 def unit_of(shape: Shape, slot: Slot) -> str:
     """The unit that the shape writes behind a slot, as written; "" where there is none."""
     at = next(index for index, part in enumerate(shape.parts) if part is slot)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from edgeslm.ask.lexicon import column_words
+from edgeslm.ask.measures import is_unit
 
 COMPARED = re.compile(  # what stands before a number that values are compared with
     r"(?:[<>]=?|\b(?:than|over|above|below|under|exceed(?:s|ed|ing)?|beyond|past|least|most|up to|reach(?:es|ed|ing)?"
@@ -55,7 +56,7 @@ _SEVERER = frozenset(
     "severe severer severest severity serious problem problems problematic trouble troubles bad wrong important"
     " urgent issue issues alarming plus".split()
 )
-_DIFFERENT = frozenset("different distinct unique uniq individual separate many-different".split())
+_DIFFERENT = frozenset("different distinct unique uniq individual separate kinds types sorts".split())
 _MANY_LINES = r"\bhow (?:many|often)(?: of the)?(?: \S+){0,2} (?:lines|messages|entries|records|times)\b|\bhow often\b"
 _SUPERLATIVE = frozenset("more most busiest fewest least peak highest lowest worst quietest calmest fuller".split())
 _GAPS = frozenset(
@@ -76,6 +77,13 @@ _ALL_LINES = frozenset(
     "a all the of in this these our my its whole entire complete total log logs file line lines entry entries message"
     " messages record records event events everything it and".split()
 )
+_WHICH = r"^\W*(?:(?:so|and|please|tell me|show me|give me|can you tell me)\W+)*(?:which|who|whose)\b"
+_NO_THINGS = frozenset(
+    "line lines entry entries message messages record records time times when many often percentage percent share much"
+    " long first last latest earliest newest oldest percentile average gap".split()
+)
+_WHEN_LINES = frozenset("before after while until".split())
+_HOW_MANY = r"^\W*(?:(?:so|and|please|tell me|can you tell me)\W+)*(?:how (?:many|often)|number of)\b((?: \S+){0,3})"
 _LONGEST_GAP = (
     r"\b(?:longest|largest|biggest|greatest|max|maximum|maximal|widest) (?:time )?"
     r"(?:gap|silence|pause|silent (?:period|phase|stretch)|quiet (?:period|phase|stretch)|lull)\b"
@@ -165,6 +173,11 @@ def asks_for_more_severe(question: str) -> bool:
     return compares(question) or not _SEVERER.isdisjoint(_words(question))
 
 
+def asks_for_different(question: str) -> bool:
+    """Whether it says that equal values count once: `different`, `unique`."""
+    return not _DIFFERENT.isdisjoint(_words(question))
+
+
 def counts_lines(question: str) -> bool:
     """Whether it asks how many lines there are, so of no column how many values: `how many error lines`."""
     words = _words(question)
@@ -182,6 +195,22 @@ def asks_for_share_of_some(question: str) -> bool:
     whole, _, part = found[1].partition(found[2])
     said = [word for word in _words(whole) if word not in _ALL_LINES]
     return bool(said) and bool(part.strip())
+
+
+def asks_for_things(question: str) -> bool:
+    """Whether it asks which things there are, so for no number, time or line: `which upstreams failed`.
+
+    Not where it may mean a line or the first or last of something: `which error came last`.
+    """
+    found = re.match(_WHICH, question, re.I)
+    words = set(_words(question))
+    return found is not None and words.isdisjoint(_NO_THINGS) and not any(word in _WHEN_LINES for word in words)
+
+
+def asks_how_many(question: str) -> bool:
+    """Whether it asks for a number of lines or things, and not for one of units: `how many minutes`."""
+    found = re.match(_HOW_MANY, question, re.I)
+    return found is not None and not any(is_unit(word) for word in _words(found[1] or ""))
 
 
 def may_rank(question: str) -> bool:
