@@ -1,6 +1,7 @@
 """From a plan to an answer: which reading answers, and what the others may cost."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from edgeslm.answer.answer import Answer, Query
 from edgeslm.ask.answering import answer_plan, to_query
 from edgeslm.ask.planner import Plan
 from edgeslm.ask.readings import Reading
+from edgeslm.ask.trust import Doubts
 from edgeslm.errors import QueryError
 
 
@@ -77,3 +79,17 @@ def test_a_reading_that_a_person_chose_leaves_no_doubt() -> None:
     plan = plan_of("a", "b")
     assert (to_query(plan, plan.others[0]).sure, to_query(plan, plan.others[0], chosen=True).sure) == (False, None)
     assert to_query(plan, plan.others[0], chosen=True).readings == ()
+
+
+def test_an_empty_answer_is_trusted_less_and_a_sure_one_shows_no_other_readings() -> None:
+    doubts = Doubts(least=0.79, words=2, unmatched=0, guess=False)
+    plan = replace(plan_of("a", "b"), doubts=doubts, unmatched=("valve",))
+    plan = replace(plan, reading=reading("a", 0.9))
+    found = answer_plan(plan, Finder(a=[(3,)], b=[(1,)]), time_limit_s=1)
+    empty = answer_plan(plan, Finder(a=[], b=[]), time_limit_s=1)
+    assert (found.query.sure, found.query.readings, found.query.unmatched) == (True, (), ())
+    assert (empty.query.sure, empty.query.unmatched) == (False, ("valve",))
+    assert empty.query.readings
+    assert empty.query.confidence is not None
+    assert found.query.confidence is not None
+    assert empty.query.confidence < found.query.confidence

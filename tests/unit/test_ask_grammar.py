@@ -107,7 +107,7 @@ def test_a_log_without_columns_still_has_a_grammar(question: str, message: str) 
     profile = build_profile([{"message": message}], [])
     grammar = Grammar(build_grammar(link(question, profile, now=NOW)))
     assert grammar.accepts("SELECT count(*) FROM logs")
-    assert grammar.accepts("SELECT line_no, line FROM logs")
+    assert grammar.accepts("SELECT line_no, line FROM logs") is not question.startswith("how many")
     assert not grammar.accepts("SELECT DISTINCT host FROM logs")
 
 

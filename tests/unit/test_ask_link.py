@@ -277,7 +277,9 @@ def test_a_bare_code_is_compared_with_the_field_of_codes(question: str, requests
     assert piece.endswith("status")  # one pattern for all verbs
     grammar = Grammar(build_grammar(found))
     (handle,) = value.columns
-    assert grammar.accepts(f"SELECT count(*) FROM logs WHERE {handle} = {value.handle}")
+    asked = "SELECT DISTINCT path" if question.startswith("which") else "SELECT count(*)"
+    held = " AND path IS NOT NULL" if question.startswith("which") else ""
+    assert grammar.accepts(f"{asked} FROM logs WHERE {handle} = {value.handle}{held}")
     assert not grammar.accepts(f"SELECT count(*) FROM logs WHERE line LIKE {value.handle}")  # 404 bytes, 404 ms
 
 
@@ -355,3 +357,52 @@ def test_a_misspelt_word_for_a_level_is_mended_but_not_in_quotes(profile: Profil
     rows = [{"message": f"cache warming {n}", "level": "WARN"} for n in range(9)]
     warm = build_profile(rows, [ColumnInfo("level", "level")])
     assert ask("how often was a cache warming", warm).annotated == "how often was a cache warming"
+
+
+def levelled(*texts: tuple[str, str]) -> Profile:
+    records = [
+        {"message": f"client {n} closed", "level": level, "level_text": text} for n in range(5) for level, text in texts
+    ]
+    return build_profile(records, [ColumnInfo("level", "level"), ColumnInfo("level_text", "text")])
+
+
+@pytest.mark.parametrize(
+    ("question", "condition"),
+    [
+        ("how many crit messages", "lower(level_text) = 'crit'"),
+        ("show the emerg lines", "lower(level_text) = 'emerg'"),
+        ("how many errors", "level = 'ERROR'"),
+        ("how many alerts", "lower(level_text) = 'alert'"),
+        ("how many warnings", "level = 'WARN'"),  # warn and warning are the same word
+    ],
+)
+def test_a_level_is_the_logs_own_word_where_it_has_others_for_the_same(question: str, condition: str) -> None:
+    fatal = [("FATAL", text) for text in ("crit", "emerg", "alert")]
+    log = levelled(*fatal, ("ERROR", "error"), ("WARN", "warn"), ("WARN", "warning"))
+    found = ask(question, log)
+    assert expand("SELECT count(*) FROM logs WHERE level = V1", found).endswith(condition)
+
+
+def test_a_word_in_capitals_that_no_message_has_is_a_text(profile: Profile) -> None:
+    assert [(value.text, value.columns) for value in ask("any PANIC in there?", profile).values] == [("PANIC", {})]
+
+
+def test_plurals_and_ends_of_components_are_found() -> None:
+    records = [{"message": f"value {n}", "component": name} for n in range(4) for name in ("ALARM", "CONV/C2")]
+    log = build_profile(records, [ColumnInfo("component", "text")])
+    assert ask("how many alarms", log).values[0].columns == {"component": "ALARM"}
+    assert ask("how often did c2 stop", log).values[0].columns == {"component": "CONV/C2"}
+
+
+def test_text_in_quotes_is_exact_where_the_log_writes_it_so(profile: Profile) -> None:
+    assert ask('lines with "Failed password"', profile).values[0].exact_case
+    assert not ask('lines with "FAILED password"', profile).values[0].exact_case
+    assert not ask('lines with "disk full"', profile).values[0].exact_case
+
+
+def test_names_of_columns_are_no_values_and_the_longest_is_meant() -> None:
+    records = [{"message": f"scrape {n}", "scrape": "1", "scrape_pool": f"pool{n % 3}"} for n in range(9)]
+    log = build_profile(records, [ColumnInfo("scrape", "text"), ColumnInfo("scrape_pool", "text")])
+    found = ask("top 3 scrape pools", log)
+    assert [slot.column for slot in found.slots if slot.column] == ["scrape_pool"]
+    assert ask("sum of scrape_pool", log).values == []

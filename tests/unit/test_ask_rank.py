@@ -164,3 +164,54 @@ def test_a_compound_that_a_message_holds_and_a_word_for_a_level_are_no_guess() -
     assert [value.text for value in asked.values if value.guess] == []
     asked = link("how many warnings of meltdowns were there", logins(), now=datetime(2024, 5, 3))
     assert any("meltdowns" in value.text for value in asked.values if value.guess)
+
+
+def made(*messages: str) -> Profile:
+    records = [{"message": text.format(n), "level": "INFO"} for text in messages for n in range(10, 14)]
+    return build_profile(records, [ColumnInfo("level", "level")])
+
+
+def test_words_that_the_question_does_not_say_are_left_open_where_that_selects_more() -> None:
+    log = made("SASL LOGIN authentication failed: {}", "SASL PLAIN authentication failed: {}", "connect from {}")
+    found = patterns("SASL authentication failed lines", log)[0]
+    assert found.pieces == ("SASL", "authentication failed")
+    assert found.count == 8
+
+
+def test_the_nearest_places_of_the_words_make_the_pattern() -> None:
+    log = made("upstream timed out while reading from upstream {}", "upstream timed out while connecting {}")
+    assert patterns("upstream timed out", log)[0].pieces == ("upstream timed out",)
+
+
+def test_a_lone_word_takes_what_all_that_have_it_say() -> None:
+    log = made("batch {} ABORTED in phase HOLDING: agitator", "batch {} ABORTED in phase HEATING: sensor")
+    assert patterns("which ones were aborted", log)[0].pieces == ("ABORTED in phase",)
+
+
+def test_a_name_with_signs_is_looked_for_as_it_is_written() -> None:
+    log = made("mail {} status=bounced (full) at end of data", "mail {} status=bounced (unknown)", "end of day {}")
+    found = link("how many ended with status=bounced", log, now=datetime(2024, 5, 3))
+    assert found.shapes[0].fragment.pieces == ("status=bounced",)
+    assert found.shapes[0].count == 8
+
+
+def test_a_stack_trace_is_no_event_unless_it_is_asked_for() -> None:
+    log = made("\tat shop.OrderController.create(OrderController.java:{})", "order {} created for a customer")
+    assert "customer" in rank("created orders", log)[0].shape.example
+    assert "Controller" in rank("stack trace of create in the order controller", log)[0].shape.example
+
+
+def test_capitals_prefer_messages_that_have_them() -> None:
+    log = made("Received PUBLISH from {}", "malformed packet of {}", "publisher {} dropped a packet")
+    found = link("how many PUBLISH packets", log, now=datetime(2024, 5, 3))
+    assert "PUBLISH" in found.shapes[0].fragment.pieces[0]
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [("did it run out of memory", ["memory"]), ("running low on disk", ["disk"]), ("did the job run", ["job", "run"])],
+)
+def test_what_runs_out_does_not_run(question: str, words: list[str]) -> None:
+    found = content_words(question)
+    assert ("run" in found or "running" in found) is ("run" in words)
+    assert words[0] in found

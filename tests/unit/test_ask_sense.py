@@ -121,3 +121,32 @@ def test_where_nothing_else_is_drawn_it_stays_without_confidence(candidates: Can
     twice = "SELECT count(*) FROM logs WHERE message LIKE S1 AND message LIKE S1"
     model: Any = Drawer(twice, [twice])
     assert write_sql(model, candidates) == (twice, 0.0)
+
+
+def test_a_share_of_some_is_no_share_of_all() -> None:
+    found = link("what percentage of the failed passwords came from 10.0.0.1", make_profile(), now=NOW)
+    whole = "SELECT 100.0 * count(*) FILTER (WHERE ip = V1) / count(*) FROM logs"
+    assert nonsense(whole, found) == "a share of all lines where one of some is asked for"
+    assert nonsense(f"{whole} WHERE message LIKE S1", found) == ""
+    assert not link("what percentage of lines are errors", make_profile(), now=NOW).some
+    assert not link("percentage of errors", make_profile(), now=NOW).some
+
+
+def test_groups_are_those_that_are_named() -> None:
+    records = [
+        {"ts": NOW, "app": "hmi", "level": "INFO", "message": f"raised alarm prio={n % 3} value={n}"} for n in range(9)
+    ]
+    found = link("raised alarms by prio", make_profile(records), now=NOW)
+    assert found.grouped == found.slots[0].handle
+    rest = "count(*) AS count FROM logs WHERE message LIKE S1 GROUP BY level ORDER BY count DESC"
+    assert nonsense(f"SELECT level, {rest}", found) == "groups of something else than what is named"
+    assert link("raised alarms by hour", make_profile(records), now=NOW).grouped == ""
+
+
+def test_messages_without_an_address_have_none() -> None:
+    found = link("which addresses had a full disk", make_profile(), now=NOW)
+    sql = "SELECT DISTINCT ip FROM logs WHERE message LIKE {} AND ip IS NOT NULL"
+    full = next(one.handle for one in found.shapes if "disk full" in one.shape.example)
+    assert nonsense(sql.format(full), found) == "a value that those messages lack"
+    failed = link("which addresses had failed passwords", make_profile(), now=NOW)
+    assert nonsense(sql.format("S1"), failed) == ""

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 import pytest
 
 from asked_log import COLUMNS, make_profile, make_records, open_view
+from edgeslm.ask.candidates import AGGREGATES
 from edgeslm.ask.expand import expand
 from edgeslm.ask.find_values import find_numbers
 from edgeslm.ask.grammar import build_grammar
 from edgeslm.ask.link import link
 from edgeslm.ask.outright import (
+    asks_for_different,
+    asks_for_gap,
     asks_for_lines,
+    asks_for_more_severe,
     asks_for_one_bucket,
     asks_for_order,
+    asks_for_share_of_some,
+    asks_for_things,
     asks_for_values,
+    asks_how_many,
     compares,
+    counts_lines,
+    find_aggregates,
     find_counts,
     find_measures,
+    may_ask_for_gap,
     may_ask_when,
+    may_rank,
 )
 from edgeslm.ask.profile import Profile, build_profile
 from edgeslm.ask.wording import is_whole, write_out
@@ -189,7 +201,8 @@ def test_lines_are_asked_for_outright_or_not(question: str, lines: bool) -> None
 def test_different_values_and_one_stretch_of_time(question: str, listed: bool, bucket: bool) -> None:
     assert (asks_for_values(question), asks_for_one_bucket(question)) == (listed, bucket)
     grammar = Grammar(build_grammar(link(question, make_profile(), now=NOW)))
-    assert grammar.accepts("SELECT count(DISTINCT user) FROM logs") is not listed
+    may_count = not listed and "distinct" in question and "which users" not in question
+    assert grammar.accepts("SELECT count(DISTINCT user) FROM logs") is may_count
     series = "SELECT date_trunc('day', ts) AS day, count(*) AS count FROM logs GROUP BY day ORDER BY"
     assert grammar.accepts(f"{series} day") is not bucket
     ranked = "which" in question or "what" in question
@@ -298,3 +311,48 @@ def test_the_grammar_follows_what_a_number_can_be(question: str, possible: list[
     grammar = Grammar(build_grammar(link(question, make_profile(), now=NOW)))
     assert all(grammar.accepts(sql) for sql in possible)
     assert not any(grammar.accepts(sql) for sql in impossible)
+
+
+@pytest.mark.parametrize(
+    ("asks", "yes", "no"),
+    [
+        (asks_for_more_severe, "errors or worse", "ERROR lines in the last hour"),
+        (counts_lines, "how many error lines are there", "how many different users are there"),
+        (counts_lines, "how often did it fail", "how many users failed"),
+        (may_rank, "busiest hour", "failures per hour"),
+        (may_rank, "top 3 users", "count failures by hour"),
+        (may_ask_for_gap, "longest time without a line", "longest statement in ms"),
+        (asks_for_gap, "what was the longest silence", "how long did it last"),
+        (asks_for_things, "which upstreams failed a health check", "which lines mention root"),
+        (asks_for_things, "who used sudo", "which error came last"),
+        (asks_how_many, "how many sessions were closed", "how many seconds passed"),
+        (asks_for_different, "how many kinds of errors", "how many errors"),
+        (asks_for_lines, "show the OpenSSL error lines", "show the number of error lines"),
+        (asks_for_share_of_some, "what share of the errors came from sshd", "share of error lines"),
+    ],
+)
+def test_what_words_say_outright(asks: Callable[[str], bool], yes: str, no: str) -> None:
+    assert asks(yes)
+    assert not asks(no)
+
+
+@pytest.mark.parametrize(
+    ("question", "left"),
+    [
+        ("average duration", ("avg",)),
+        ("median size", ("median",)),
+        ("longest step", ("avg", "max", "sum", "median")),
+        ("shortest step", ("avg", "min", "sum", "median")),
+        ("slowest and fastest step", AGGREGATES),
+        ("lowest and highest average", AGGREGATES),
+        ("slowest transfer rate", AGGREGATES),
+        ("sizes", AGGREGATES),
+    ],
+)
+def test_aggregates_that_words_rule_out(question: str, left: tuple[str, ...]) -> None:
+    assert find_aggregates(question, AGGREGATES) == left
+
+
+def test_examples_in_brackets_are_left_out() -> None:
+    assert write_out("lines per program (kubelet, containerd, ...)", make_profile()) == "lines per program"
+    assert write_out("lines per program (sshd)", make_profile()) == "lines per program (sshd)"

@@ -34,6 +34,10 @@ CASES: list[tuple[list[str], dict[str, Any]]] = [
         ["[21:14:09] [Server thread/WARN]: behind"],
         {"ts": datetime(1970, 1, 1, 21, 14, 9), "level": "WARN", "thread": "Server thread"},
     ),
+    (
+        ["05.03.2024 21:14:09.123 | WARN  | MODBUS/line2 | read timeout", "05.03.2024 21:14:10.200 | INFO  | HMI | up"],
+        {"ts": datetime(2024, 3, 5, 21, 14, 9, 123000), "level": "WARN", "component": "MODBUS/line2"},
+    ),
     (["ERROR something", "INFO fine"], {"ts": None, "level": "ERROR", "message": "something"}),
 ]
 

@@ -83,10 +83,10 @@ def find_values(text: str, profile: Profile) -> tuple[list[ValueHandle], str]:
             start, end = strip_edges(text, tokens[first][0], tokens[first + width - 1][1])
             if start >= end:
                 continue
-            value = _value_at(text, start, end, width, profile)
-            if value is not None:
+            found_here = _value_at(text, start, end, width, profile)
+            if found_here is not None:
                 taken |= set(range(first, first + width))
-                take((start, end), value)
+                take((start, end), found_here)
     return found, text
 
 
@@ -176,7 +176,7 @@ def _written_level(raw: str, profile: Profile) -> str | None:
     """The level that the log writes so; a word that is no name of a level elsewhere only in capitals (`DETAIL`)."""
     folded = raw.casefold()
     if folded in _LEVEL_NAMES or (len(raw) > 2 and raw.isupper()):
-        return profile.level_texts.get(folded)
+        return profile.level_texts.get(folded) or profile.level_texts.get(folded.removesuffix("s"))
     return None
 
 

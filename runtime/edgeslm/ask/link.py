@@ -150,7 +150,7 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
     coverage = ranked[0].coverage if ranked else 0.0
     unmatched = _unmatched(content_words(named), values, ranked, spoken, columns)
     spoken_of = {stem for column in own for word in column.name.split("_") for stem in stems(word)}
-    values = _number_values(values, rest, ranked, coverage, own_columns(profile) | spoken_of)
+    values = _number_values(values, rest, ranked, coverage, own_columns(profile) | spoken_of | columns)
     marks = [_Mark(span.at, True, [f"T{number}"]) for number, span in enumerate(times, 1)]
     marks += [_Mark(at, True, [handle]) for handle, (at, _) in numbers.items()]
     marks += [_Mark(value.at, not value.plain, [value.handle]) for value in values]
@@ -242,7 +242,7 @@ def _number_values(
 ) -> list[ValueHandle]:
     """The first values in the question's order as V1, V2 …, with the words that no shape covers as a guess.
 
-    named: stems of the log's columns, which are no guess.
+    named: the log's columns and their stems, which are no guess.
     """
     open_text = rest
     for value in values:
@@ -464,7 +464,12 @@ def _says_something(word: str, named: frozenset[str] = frozenset()) -> bool:
     """The word may name something in a log: no word of asking, no column (`named`: stems of the log's own)."""
     if len(word) < 2 or not word[0].isalpha() or word.removesuffix("'s") in stop_words():
         return False
-    return word not in _GENERIC and word not in filler_words() and (column_stems() | named).isdisjoint(stems(word))
+    return (
+        word not in named
+        and word not in _GENERIC
+        and word not in filler_words()
+        and (column_stems() | named).isdisjoint(stems(word))
+    )
 
 
 def _unmatched(
