@@ -26,8 +26,8 @@ def grammar() -> Grammar:
         " of sshd after 08:10 and a backup"
     )
     candidates = link(question, make_profile(), now=NOW)
-    every = {"severer": True, "gaps": True, "measured": None, "line_count": False}
-    return Grammar(build_grammar(replace(candidates, **every)))
+    every = replace(candidates, severer=True, gaps=True, measured=None, line_count=False)
+    return Grammar(build_grammar(every))
 
 
 @pytest.mark.parametrize(

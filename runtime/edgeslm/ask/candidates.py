@@ -107,6 +107,7 @@ class Candidates:
     line_count: bool = False
     units: dict[str, str] = field(default_factory=dict)
     gap: bool = False
+    listable: frozenset[str] = frozenset()
     things: bool = False
     number: bool = False
     counts_values: bool = True

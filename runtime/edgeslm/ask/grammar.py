@@ -14,6 +14,7 @@ _LONG_NUMBER = 4  # digits; a number of so many may be looked for as text
 def build_grammar(candidates: Candidates) -> str:
     """The grammar for these candidates, in llama.cpp's GBNF."""
     texts = [column.name for column in candidates.columns] + [slot.handle for slot in candidates.slots]
+    listed = [name for name in texts if name in candidates.listable] or texts
     numeric = [column.name for column in candidates.columns if column.numeric]
     numeric += [slot.handle for slot in candidates.slots if slot.slot.numeric]
     counts = [handle for handle in candidates.numbers if handle not in candidates.measures]
@@ -48,7 +49,7 @@ def build_grammar(candidates: Candidates) -> str:
         lists_only = candidates.listed or candidates.line_count or not candidates.counts_values
         starts += ["distinct"] if lists_only else ["distinct-count", "distinct"]
         rules["distinct-count"] = '"count(DISTINCT " col ") FROM logs" where?'
-        rules["distinct"] = " | ".join(f'"DISTINCT {name} FROM logs" {_held(name, candidates)}' for name in texts)
+        rules["distinct"] = " | ".join(f'"DISTINCT {name} FROM logs" {_held(name, candidates)}' for name in listed)
     measured = [name for name in numeric if candidates.measured is None or name in candidates.measured]
     if measured:
         rules["num"], rules["agg"] = _either(measured), _either(candidates.aggregates)
@@ -58,7 +59,7 @@ def build_grammar(candidates: Candidates) -> str:
     top = "" if one_of_many and not counts else "top?"  # a whole ranking was asked for
     if top:
         rules["top"] = f'" LIMIT " ({_either(counts if one_of_many else [*counts, "1"])})'
-    for number, name in enumerate(texts):
+    for number, name in enumerate(listed):
         starts.append(f"col-{number}")
         rules[f"col-{number}"] = _column_forms(name, measured, _held(name, candidates), top)
     starts = [one for one in starts if (candidates.gaps or one != "gap") and (candidates.when or one != "times")]

@@ -36,7 +36,7 @@ from edgeslm.ask.find_values import (
 )
 from edgeslm.ask.fragments import Fragment, choose_fragments
 from edgeslm.ask.lexicon import column_nouns, column_stems, content_words, filler_words, split_words, stems, stop_words
-from edgeslm.ask.measures import field_unit, find_units, named_measures, unit_of
+from edgeslm.ask.measures import field_unit, find_units, label_of, named_measures, unit_of
 from edgeslm.ask.outright import (
     asks_for_different,
     asks_for_gap,
@@ -58,8 +58,9 @@ from edgeslm.ask.outright import (
     may_rank,
 )
 from edgeslm.ask.profile import ColumnInfo, Profile
-from edgeslm.ask.rank import PARTICLES, LexicalRanker, RankedShape, ShapeRanker, own_columns
-from edgeslm.ask.shapes import Slot
+from edgeslm.ask.rank import COLUMN_OF, PARTICLES, LexicalRanker, RankedShape, ShapeRanker, own_columns
+from edgeslm.ask.shapes import Shape, Slot
+from edgeslm.ask.things import asked_things
 from edgeslm.ask.times import find_times
 from edgeslm.ask.values import LEVEL_WORDS
 from edgeslm.ask.wording import write_out
@@ -96,6 +97,22 @@ _NUMBERING = {  # columns whose numbers are names, and the stems that speak of t
         "port": "port ports",
         "source_line": "source code line",
     }.items()
+}
+_ALSO = {  # columns that a stem may mean beside the one it names first
+    stem: names
+    for words, names in (
+        ("address", ("ip", "mac", "email")),
+        ("process program service", ("app", "pid", "component")),
+        ("module class package", ("component",)),
+        ("host", ("ip",)),
+        ("machine device server node client peer station computer", ("host", "ip", "mac", "node")),
+        ("severity priority", ("level",)),
+        ("account login name", ("user", "host", "app")),
+        ("file folder directory", ("path",)),
+        ("link page", ("url", "path")),
+    )
+    for word in words.split()
+    for stem in stems(word)
 }
 _SEVERITY = frozenset(stem for word in ("severity", "severities", "level") for stem in stems(word))
 _LEAST_COVERAGE = 0.35  # share of the question's weight below which the best shape says nothing about its words
@@ -176,6 +193,7 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
         one_bucket=asks_for_one_bucket(blank),
         units=find_units(blank, numbers),
         gap=asks_for_gap(blank),
+        listable=_listable(asked_things(question), profile, shapes, slots),
         things=asks_for_things(question),
         number=asks_how_many(question),
         counts_values=_may_count_values(named, slots, own_columns(profile)),
@@ -185,7 +203,7 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
         gaps=may_ask_for_gap(blank),
         aggregates=find_aggregates(blank, AGGREGATES),
         measured=frozenset(_measured(numeric, known) | {slot.handle for slot in slots}),
-        severer=asks_for_more_severe(blank),
+        severer=asks_for_more_severe(blank) or sum("level" in value.columns for value in values) > 1,
         line_count=counts_lines(question),
     )
 
@@ -266,6 +284,47 @@ def _is_unusual(column: ColumnInfo, known: frozenset[str]) -> bool:
 def _measured(columns: set[str], known: frozenset[str]) -> set[str]:
     """The numeric columns without those that number things, unless the question names them: nobody averages pids."""
     return {name for name in columns if name not in _NUMBERING or not known.isdisjoint(_NUMBERING[name])}
+
+
+def _listable(
+    nouns: Sequence[str], profile: Profile, shapes: Sequence[ShapeHandle], slots: Sequence[SlotHandle]
+) -> frozenset[str]:
+    """The columns and handles that go by the name of what is asked for; none where nothing does.
+
+    Where only the text beside a slot has that name, anything may be meant: a peer may be an address.
+    """
+    columns = {column.name for column in profile.columns}
+    own = {stem for noun in nouns for stem in stems(noun)}
+    named = {name for name in columns if _goes_by(name, own)}
+    named |= {slot.handle for slot in slots if slot.field and own & _stems_of(slot.field)}
+    beside = {
+        name
+        for shape in shapes
+        for position, name in shape.slots.items()
+        if re.fullmatch(r"A\d+", name)
+        and (
+            own & label_of(shape.shape, slot := shape.shape.slots[position], words=1)
+            or _ends_address(shape.shape, slot)
+        )
+    }
+    also = {name for stem in own for name in _ALSO.get(stem, ())} & columns
+    return frozenset(named | also | beside) if named else frozenset()
+
+
+def _ends_address(shape: Shape, slot: Slot) -> bool:
+    """A number right behind an address and a colon, which is a port."""
+    at = next(index for index, part in enumerate(shape.parts) if part is slot)
+    return slot.numeric and at > 1 and shape.parts[at - 1] == ":"
+
+
+def _goes_by(column: str, nouns: set[str]) -> bool:
+    pairs = [*column_nouns("column_nouns"), *column_nouns("column_phrases")]
+    meant = {name for noun, name in pairs if nouns & set(stems(noun))} | {COLUMN_OF.get(stem) for stem in nouns}
+    return column in meant or bool(nouns & _stems_of(column))
+
+
+def _stems_of(name: str) -> set[str]:
+    return {stem for word in split_words(name.replace("_", " ")) for stem in stems(word)}
 
 
 def _may_count_values(text: str, slots: Sequence[SlotHandle], columns: frozenset[str]) -> bool:

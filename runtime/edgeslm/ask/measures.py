@@ -59,12 +59,12 @@ def unit_of(shape: Shape, slot: Slot) -> str:
     return found[1] if found and _of(found[1]) else ""
 
 
-def _label(shape: Shape, slot: Slot) -> set[str]:
-    """The stems of the last words before a slot, without those that name nothing."""
+def label_of(shape: Shape, slot: Slot, words: int = _LABEL_WORDS) -> set[str]:
+    """The stems of the last words (so many) before a slot, without those that name nothing."""
     at = next(index for index, part in enumerate(shape.parts) if part is slot)
     before = shape.parts[at - 1] if at else ""
-    words = [word for word, _, _ in locate_words(before)] if isinstance(before, str) else []
-    named = [word for word in words[-_LABEL_WORDS:] if word not in stop_words() and len(word) > 1]
+    said = [word for word, _, _ in locate_words(before)] if isinstance(before, str) else []
+    named = [word for word in said[-words:] if word not in stop_words() and len(word) > 1]
     return {stem for word in named for stem in stems(word)}
 
 
@@ -84,7 +84,7 @@ def named_measures(shape: Shape, words: Collection[str], fields: Collection[int]
         own = _of(unit_of(shape, slot))
         worth[id(slot)] = (
             _BY_UNIT * (own in units)
-            + _BY_LABEL * (not known.isdisjoint(_label(shape, slot)) or id(slot) in fields)
+            + _BY_LABEL * (not known.isdisjoint(label_of(shape, slot)) or id(slot) in fields)
             + _BY_QUANTITY * (own is not None and own[0] in asked)
         )
     best = max(worth.values())

@@ -53,18 +53,18 @@ _LINE_NOUNS = frozenset("lines entries messages records".split())
 _DISTINCT = r"^\W*(?:the |all |all the )?(?:distinct|unique|different|uniq)\b"
 _COUNTED = frozenset("many number nr no num nb count counts total amount quantity much wc".split())
 _SEVERER = frozenset(
-    "severe severer severest severity serious problem problems problematic trouble troubles bad wrong important"
-    " urgent issue issues alarming plus".split()
+    "up upwards anything severe severer severest severity serious problem problems problematic trouble"
+    " troubles bad wrong important urgent issue issues alarming plus".split()
 )
 _DIFFERENT = frozenset("different distinct unique uniq individual separate kinds types sorts".split())
 _MANY_LINES = r"\bhow (?:many|often)(?: of the)?(?: \S+){0,2} (?:lines|messages|entries|records|times)\b|\bhow often\b"
 _SUPERLATIVE = frozenset("more most busiest fewest least peak highest lowest worst quietest calmest fuller".split())
 _GAPS = frozenset(
-    "gap gaps between silence silent silences without interval intervals pause pauses paused quiet apart consecutive"
-    " lull break breaks idle successive inactivity inactive stretch no nothing hole holes dead unlogged spacing"
-    " distance passed passes elapsed empty downtime outage still dry neighbouring adjacent next previous stalled hang"
-    " hung wait waited pass went go missing absence absent since separate separated separates silenced quietest calm"
-    " nobody none never not".split()
+    "gap gaps free between silence silent silences without interval intervals pause pauses paused quiet apart"
+    " consecutive lull break breaks idle successive inactivity inactive stretch no nothing hole holes dead"
+    " unlogged spacing distance passed passes elapsed empty downtime outage still dry neighbouring adjacent"
+    " next previous stalled hang hung wait waited pass went go missing absence absent since separate separated"
+    " separates silenced quietest calm nobody none never not".split()
 )
 _SHARES = frozenset("percentage percent share fraction proportion pct portion".split())
 _SHARE_OF = (  # the whole, and the verb or preposition that the share comes after
@@ -154,7 +154,9 @@ def asks_for_lines(question: str) -> bool:
     """Whether it orders lines to be shown and names no order, number or group of them: `lines with …`."""
     may = not (_SHOWING | _LINE_NOUNS).isdisjoint(_words(question))
     order = (re.match(_LINES, question, re.I) or re.match(_SHOW + _ENDING_IN_LINES, question, re.I)) if may else None
-    if order is None or not (_NO_LINES - {"each", "every"}).isdisjoint(_words(order.group())):
+    if order is None or not (_NO_LINES | _HIGH | _LOW | _MEANS).difference(("each", "every")).isdisjoint(
+        _words(order.group())
+    ):
         return False
     rest = question[order.end() :]
     words = _words(rest)

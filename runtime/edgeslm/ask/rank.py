@@ -127,7 +127,7 @@ class LexicalRanker:
 _NEGATIONS = frozenset(stem for word in ("no", "not", "cannot", "without", "never") for stem in stems(word))
 _TRACE = re.compile(r"\s*(?:at [\w.$/<>@-]+\(|\.\.\. \d+ (?:more|common)|File \"[^\"]+\", line \d+)")
 _TRACES = frozenset("trace traces stack stacktrace stacktraces frame frames backtrace traceback called".split())
-_COLUMN_OF = {
+COLUMN_OF = {
     "ip": "ip", "address": "ip", "user": "user", "usernam": "user", "host": "host", "hostnam": "host",
     "machin": "host", "server": "host", "port": "port", "process": "app", "program": "app", "pid": "pid",
     "compon": "component", "class": "component", "level": "level", "status": "status", "path": "path", "url": "path",
@@ -137,7 +137,7 @@ _COLUMN_OF = {
 
 def _holds(shape: Shape, word: str) -> bool:
     """The shape has a slot of the kind that the word names a column by: an address."""
-    kinds = {_COLUMN_OF.get(stem) for stem in stems(word)}
+    kinds = {COLUMN_OF.get(stem) for stem in stems(word)}
     return any(slot.kind in kinds for slot in shape.slots)
 
 
@@ -158,7 +158,7 @@ def own_columns(profile: Profile) -> frozenset[str]:
 
 def _names_column(word: str, profile: Profile, own: frozenset[str]) -> bool:
     """The word names a column that the log has, so that meeting it in a message says little."""
-    return any(stem in own or profile.column(_COLUMN_OF.get(stem, "")) is not None for stem in stems(word))
+    return any(stem in own or profile.column(COLUMN_OF.get(stem, "")) is not None for stem in stems(word))
 
 
 @lru_cache(maxsize=4096)

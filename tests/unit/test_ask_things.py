@@ -1,0 +1,60 @@
+"""Which things a question asks for by name, and that only what goes by that name is listed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from asked_log import make_profile
+from edgeslm.ask.grammar import build_grammar
+from edgeslm.ask.link import link
+from edgeslm.ask.things import asked_things
+from gbnf import Grammar
+
+NOW = datetime(2024, 5, 3, 12, 0)
+
+
+@pytest.mark.parametrize(
+    ("question", "nouns"),
+    [
+        ("Which upstream servers were disabled?", ["servers", "upstream"]),
+        ("which clients ran into the limit", ["clients"]),
+        ("shipments per carrier", ["carrier"]),
+        ("top 3 scrape pools by number of lines", ["pools", "scrape"]),
+        ("in which job queue did it fail most often?", ["queue", "job"]),
+        ("list all the queue ids that were removed", ["ids", "queue"]),
+        ("Whose certificates were expired?", ["certificates"]),
+        ("on which day were there most errors", []),
+        ("what percentage of lines are errors", []),
+        ("which lines mention root", []),
+        ("how many errors", []),
+        ("", []),
+    ],
+)
+def test_the_nouns_that_are_asked_for(question: str, nouns: list[str]) -> None:
+    assert asked_things(question) == nouns
+
+
+@pytest.mark.parametrize(
+    ("question", "listed", "not_listed"),
+    [
+        ("which users had failed passwords", "user", "ip"),
+        ("top 3 addresses with failed passwords", "ip", "user"),
+        ("failed passwords per program", "app", "host"),
+    ],
+)
+def test_only_what_goes_by_the_name_is_listed(question: str, listed: str, not_listed: str) -> None:
+    found = link(question, make_profile(), now=NOW)
+    grammar = Grammar(build_grammar(found))
+    entity, column = "SELECT DISTINCT {0} FROM logs WHERE {0} IS NOT NULL", "SELECT DISTINCT {0} FROM logs"
+    sql = entity if listed in ("user", "ip") else column
+    other = entity if not_listed in ("user", "ip") else column
+    assert listed in found.listable
+    assert grammar.accepts(sql.format(listed))
+    assert not grammar.accepts(other.format(not_listed))
+
+
+def test_where_no_column_goes_by_the_name_all_may_be_listed() -> None:
+    assert link("which volumes were backed up", make_profile(), now=NOW).listable == frozenset()
+    assert link("which turbines were started", make_profile(), now=NOW).listable == frozenset()
