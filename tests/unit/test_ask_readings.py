@@ -9,7 +9,7 @@ import pytest
 from asked_log import make_profile, open_view
 from edgeslm.ask.link import link
 from edgeslm.ask.planner import sure_above
-from edgeslm.ask.readings import SURE_KEY, other_readings, probability, read, second_round
+from edgeslm.ask.readings import SURE_KEY, likelier, other_readings, probability, read, second_round
 
 CANDIDATES = link("how many failed passwords", make_profile(), now=datetime(2024, 5, 3, 12))
 
@@ -116,3 +116,18 @@ def test_the_lines_that_prove_an_answer_meet_all_its_conditions(handle_sql: str,
     assert reading.evidence_where == evidence
     if evidence:
         open_view().execute(f"SELECT count(*) FROM logs WHERE {evidence}").fetchall()
+
+
+@pytest.mark.parametrize(("first", "swapped"), [(0.001, True), (0.019, True), (0.03, False), (0.5, False)])
+def test_a_reading_that_the_model_thinks_nothing_of_gives_way(first: float, swapped: bool) -> None:
+    one, two, three = (
+        read(sql, sure, CANDIDATES)
+        for sql, sure in (
+            ("SELECT count(*) FROM logs", first),
+            ("SELECT max(ts) FROM logs", 0.4),
+            ("SELECT min(ts) FROM logs", 0.1),
+        )
+    )
+    assert likelier(one, [two, three]) == ((two, [one, three]) if swapped else (one, [two, three]))
+    assert likelier(one, []) == (one, [])
+    assert likelier(read("SELECT count(*) FROM logs", 0.01, CANDIDATES), [read("SELECT 1", 0.001, CANDIDATES)])[1]

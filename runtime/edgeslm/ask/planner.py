@@ -15,7 +15,17 @@ from edgeslm.ask.grammar import build_grammar
 from edgeslm.ask.lexicon import content_words
 from edgeslm.ask.link import link
 from edgeslm.ask.profile import ColumnInfo, Profile, build_profile
-from edgeslm.ask.readings import LONGEST_SQL, SURE_KEY, Reading, draw, make_prompt, other_readings, probability, read
+from edgeslm.ask.readings import (
+    LONGEST_SQL,
+    SURE_KEY,
+    Reading,
+    draw,
+    likelier,
+    make_prompt,
+    other_readings,
+    probability,
+    read,
+)
 from edgeslm.ask.sense import nonsense
 from edgeslm.ask.times import find_times
 from edgeslm.ask.trust import SURE, Doubts
@@ -78,6 +88,7 @@ def plan_question(
         doubts = None if least is None else _doubts(least, candidates)
         doubtful = least is not None and (first.confidence < least or _guesses(first, candidates))
         others = other_readings(model, first, candidates) if doubtful else []
+        first, others = likelier(first, others)
         name = model.name
     done = time.perf_counter()
     relative = any(span.relative for span in candidates.times.values())

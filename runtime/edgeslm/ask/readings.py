@@ -21,6 +21,7 @@ SURE_KEY = "edgeslm.planner.sure_above"  # GGUF metadata: a plan of at least thi
 LONGEST_SQL = 200  # tokens
 MOST_READINGS = 3  # shown to a person
 _DRAWS, _TEMPERATURE = 8, 1.0
+_LOST = 0.02  # a first reading below this probability is where the grammar led, not what the model meant
 _RIVAL = 0.75  # of the first reading's probability: from there on another may take the place of an answer of 0
 _FORMS = [  # what a query asks for, by its form; {0} is its first column, {1} its second
     (r"SELECT count\(\*\) FROM", "the number of {subject}"),
@@ -93,6 +94,16 @@ def other_readings(model: Model, first: Reading, candidates: Candidates) -> list
     others = [read(text, sure, candidates) for text, sure in likely if not nonsense(text, candidates)]
     unlike = {one.sql: one for one in reversed(others) if one.sql != first.sql}
     return sorted(unlike.values(), key=lambda one: -one.confidence)
+
+
+def likelier(first: Reading, others: list[Reading]) -> tuple[Reading, list[Reading]]:
+    """The reading to answer and the rest: the first, or the likeliest drawn where the model thinks nothing of that.
+
+    Under a grammar the likeliest next word may lead where nothing likely is left.
+    """
+    if others and first.confidence < _LOST and others[0].confidence > first.confidence:
+        return others[0], [first, *others[1:]]
+    return first, others
 
 
 def second_round(first: Reading, others: Sequence[Reading], *, none: bool) -> list[Reading]:
