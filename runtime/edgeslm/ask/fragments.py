@@ -118,8 +118,8 @@ def _verbatim(shape: Shape, names: Sequence[str]) -> list[_Place]:
     """The place of the first of these names that a constant text of the shape holds; at most one."""
     for name in names:
         for at, part in enumerate(shape.parts):
-            if isinstance(part, str) and (start := part.casefold().find(name.casefold())) >= 0:
-                return [(name, (at, start, start + len(name)))]
+            if isinstance(part, str) and (found := re.search(re.escape(name), part, re.I)):
+                return [(name, (at, *found.span()))]
     return []
 
 

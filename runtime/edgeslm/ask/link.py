@@ -4,7 +4,6 @@ Values, numbers and time words become handles (V1, N1, T1), ranked message shape
 Every handle stands for something the question or the log really contains. Knows nothing of intents.
 """
 
-import itertools
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -36,9 +35,8 @@ from edgeslm.ask.find_values import (
 )
 from edgeslm.ask.fragments import Fragment, choose_fragments
 from edgeslm.ask.lexicon import column_nouns, column_stems, content_words, filler_words, split_words, stems, stop_words
-from edgeslm.ask.measures import field_unit, find_units, label_of, named_measures, unit_of
+from edgeslm.ask.measures import field_unit, find_units, named_measures, unit_of
 from edgeslm.ask.outright import (
-    asks_for_different,
     asks_for_gap,
     asks_for_lines,
     asks_for_more_severe,
@@ -58,9 +56,9 @@ from edgeslm.ask.outright import (
     may_rank,
 )
 from edgeslm.ask.profile import ColumnInfo, Profile
-from edgeslm.ask.rank import COLUMN_OF, PARTICLES, LexicalRanker, RankedShape, ShapeRanker, own_columns
-from edgeslm.ask.shapes import Shape, Slot
-from edgeslm.ask.things import asked_things
+from edgeslm.ask.rank import PARTICLES, LexicalRanker, RankedShape, ShapeRanker, own_columns
+from edgeslm.ask.shapes import Slot
+from edgeslm.ask.things import grouped_by, listable, may_count_values
 from edgeslm.ask.times import find_times
 from edgeslm.ask.values import LEVEL_WORDS
 from edgeslm.ask.wording import write_out
@@ -98,23 +96,6 @@ _NUMBERING = {  # columns whose numbers are names, and the stems that speak of t
         "source_line": "source code line",
     }.items()
 }
-_ALSO = {  # columns that a stem may mean beside the one it names first
-    stem: names
-    for words, names in (
-        ("address", ("ip", "mac", "email")),
-        ("process program service", ("app", "pid", "component")),
-        ("module class package", ("component",)),
-        ("host", ("ip",)),
-        ("machine device server node client peer station computer", ("host", "ip", "mac", "node")),
-        ("severity priority", ("level",)),
-        ("account login name", ("user", "host", "app")),
-        ("file folder directory", ("path",)),
-        ("link page", ("url", "path")),
-    )
-    for word in words.split()
-    for stem in stems(word)
-}
-_SEVERITY = frozenset(stem for word in ("severity", "severities", "level") for stem in stems(word))
 _LEAST_COVERAGE = 0.35  # share of the question's weight below which the best shape says nothing about its words
 _ENOUGH_COVERAGE = 0.6
 
@@ -193,12 +174,12 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
         one_bucket=asks_for_one_bucket(blank),
         units=find_units(blank, numbers),
         gap=asks_for_gap(blank),
-        listable=_listable(asked_things(question), profile, shapes, slots),
+        listable=listable(question, profile, shapes, slots),
         things=asks_for_things(question),
         number=asks_how_many(question),
-        counts_values=_may_count_values(named, slots, own_columns(profile)),
+        counts_values=may_count_values(named, slots, own_columns(profile)),
         some=asks_for_share_of_some(question),
-        grouped=_grouped(question, slots),
+        grouped=grouped_by(question, slots),
         ranked=may_rank(blank),
         gaps=may_ask_for_gap(blank),
         aggregates=find_aggregates(blank, AGGREGATES),
@@ -284,70 +265,6 @@ def _is_unusual(column: ColumnInfo, known: frozenset[str]) -> bool:
 def _measured(columns: set[str], known: frozenset[str]) -> set[str]:
     """The numeric columns without those that number things, unless the question names them: nobody averages pids."""
     return {name for name in columns if name not in _NUMBERING or not known.isdisjoint(_NUMBERING[name])}
-
-
-def _listable(
-    nouns: Sequence[str], profile: Profile, shapes: Sequence[ShapeHandle], slots: Sequence[SlotHandle]
-) -> frozenset[str]:
-    """The columns and handles that go by the name of what is asked for; none where nothing does.
-
-    Where only the text beside a slot has that name, anything may be meant: a peer may be an address.
-    """
-    columns = {column.name for column in profile.columns}
-    own = {stem for noun in nouns for stem in stems(noun)}
-    named = {name for name in columns if _goes_by(name, own)}
-    named |= {slot.handle for slot in slots if slot.field and own & _stems_of(slot.field)}
-    beside = {
-        name
-        for shape in shapes
-        for position, name in shape.slots.items()
-        if re.fullmatch(r"A\d+", name)
-        and (
-            own & label_of(shape.shape, slot := shape.shape.slots[position], words=1)
-            or _ends_address(shape.shape, slot)
-        )
-    }
-    also = {name for stem in own for name in _ALSO.get(stem, ())} & columns
-    return frozenset(named | also | beside) if named else frozenset()
-
-
-def _ends_address(shape: Shape, slot: Slot) -> bool:
-    """A number right behind an address and a colon, which is a port."""
-    at = next(index for index, part in enumerate(shape.parts) if part is slot)
-    return slot.numeric and at > 1 and shape.parts[at - 1] == ":"
-
-
-def _goes_by(column: str, nouns: set[str]) -> bool:
-    pairs = [*column_nouns("column_nouns"), *column_nouns("column_phrases")]
-    meant = {name for noun, name in pairs if nouns & set(stems(noun))} | {COLUMN_OF.get(stem) for stem in nouns}
-    return column in meant or bool(nouns & _stems_of(column))
-
-
-def _stems_of(name: str) -> set[str]:
-    return {stem for word in split_words(name.replace("_", " ")) for stem in stems(word)}
-
-
-def _may_count_values(text: str, slots: Sequence[SlotHandle], columns: frozenset[str]) -> bool:
-    """Whether the values of a column may be counted: it is named, or different ones are asked for."""
-    said = {stem for word in split_words(text) for stem in stems(word)}
-    named = {stem for slot in slots for word in split_words(slot.name) for stem in stems(word)}
-    pairs = [*column_nouns("column_nouns"), *column_nouns("column_phrases")]
-    nouns = {stem for noun, _ in pairs for stem in stems(noun)}
-    return asks_for_different(text) or not said.isdisjoint(column_stems() | columns | named | nouns | _SEVERITY)
-
-
-def _grouped(question: str, slots: Sequence[SlotHandle]) -> str:
-    """The field that the question names right after `by` or `per`, or ""."""
-    words = split_words(question)
-    for before, after in itertools.pairwise(range(len(words))):
-        if words[before] in ("by", "per", "each"):
-            for slot in slots:
-                name = split_words(slot.field)
-                if name and [stems(word) for word in words[after : after + len(name)]] == [
-                    stems(word) for word in name
-                ]:
-                    return slot.handle
-    return ""
 
 
 def _kinds_held(fragment: Fragment, profile: Profile) -> frozenset[str]:

@@ -1,11 +1,19 @@
 """Which things a question asks for by name: `which upstream servers …`, `top 3 scrape pools`, `shipments per carrier`.
 
-Only what the question's own words say; whether the log has something of that name, the caller finds out. Knows no SQL.
+And which columns, fields and slots of the log go by that name, so that nothing else is listed. Knows no SQL.
 """
 
+import itertools
 import re
+from collections.abc import Sequence
 
-from edgeslm.ask.lexicon import split_words, stop_words
+from edgeslm.ask.candidates import ShapeHandle, SlotHandle
+from edgeslm.ask.lexicon import column_nouns, column_stems, split_words, stems, stop_words
+from edgeslm.ask.measures import label_of
+from edgeslm.ask.outright import asks_for_different
+from edgeslm.ask.profile import Profile
+from edgeslm.ask.rank import COLUMN_OF
+from edgeslm.ask.shapes import Shape, Slot
 
 _START = re.compile(
     r"\b(?:which|what)\s|^\W*whose\s|\b(?:per|by|(?:for )?each|(?:for )?every)\s|\btop\s"
@@ -30,6 +38,23 @@ _TIMES = frozenset(
 )
 _PLACE = {"per": 0, "each": 0, "every": 0, "by": 2}  # which says more of what is listed; other words 1
 _LONGEST = 4  # words of a name
+_ALSO = {  # columns that a stem may mean beside the one it names first
+    stem: names
+    for words, names in (
+        ("address", ("ip", "mac", "email")),
+        ("process program service", ("app", "pid", "component")),
+        ("module class package", ("component",)),
+        ("host", ("ip",)),
+        ("machine device server node client peer station computer", ("host", "ip", "mac", "node")),
+        ("severity priority", ("level",)),
+        ("account login name", ("user", "host", "app")),
+        ("file folder directory", ("path",)),
+        ("link page", ("url", "path")),
+    )
+    for word in words.split()
+    for stem in stems(word)
+}
+_SEVERITY = frozenset(stem for word in ("severity", "severities", "level") for stem in stems(word))
 
 
 def asked_things(question: str) -> list[str]:
@@ -56,3 +81,65 @@ def asked_things(question: str) -> list[str]:
         if found := [noun for noun in nouns if len(noun) > 1 and noun not in stop_words()]:
             return found
     return []
+
+
+def listable(
+    question: str, profile: Profile, shapes: Sequence[ShapeHandle], slots: Sequence[SlotHandle]
+) -> frozenset[str]:
+    """The columns and handles that go by the name of what is asked for; none where nothing does.
+
+    Where only the text beside a slot has that name, anything may be meant: a peer may be an address.
+    """
+    columns = {column.name for column in profile.columns}
+    own = {stem for noun in asked_things(question) for stem in stems(noun)}
+    meant = {name for noun, name in _nouns() if own & set(stems(noun))} | {COLUMN_OF.get(stem) for stem in own}
+    named = {name for name in columns if name in meant or own & _stems_of(name)}
+    named |= {slot.handle for slot in slots if slot.field and own & _stems_of(slot.field)}
+    beside = {
+        name
+        for shape in shapes
+        for position, name in shape.slots.items()
+        if re.fullmatch(r"A\d+", name)
+        and (
+            own & label_of(shape.shape, slot := shape.shape.slots[position], words=1)
+            or _ends_address(shape.shape, slot)
+        )
+    }
+    also = {name for stem in own for name in _ALSO.get(stem, ())} & columns
+    return frozenset(named | also | beside) if named else frozenset()
+
+
+def _ends_address(shape: Shape, slot: Slot) -> bool:
+    """A number right behind an address and a colon, which is a port."""
+    at = next(index for index, part in enumerate(shape.parts) if part is slot)
+    return slot.numeric and at > 1 and shape.parts[at - 1] == ":"
+
+
+def _nouns() -> list[tuple[str, str]]:
+    return [*column_nouns("column_nouns"), *column_nouns("column_phrases")]
+
+
+def _stems_of(name: str) -> set[str]:
+    return {stem for word in split_words(name.replace("_", " ")) for stem in stems(word)}
+
+
+def may_count_values(text: str, slots: Sequence[SlotHandle], columns: frozenset[str]) -> bool:
+    """Whether the values of a column may be counted: it is named, or different ones are asked for."""
+    said = {stem for word in split_words(text) for stem in stems(word)}
+    named = {stem for slot in slots for word in split_words(slot.name) for stem in stems(word)}
+    nouns = {stem for noun, _ in _nouns() for stem in stems(noun)}
+    return asks_for_different(text) or not said.isdisjoint(column_stems() | columns | named | nouns | _SEVERITY)
+
+
+def grouped_by(question: str, slots: Sequence[SlotHandle]) -> str:
+    """The field that the question names right after `by` or `per`, or ""."""
+    words = split_words(question)
+    for before, after in itertools.pairwise(range(len(words))):
+        if words[before] in ("by", "per", "each"):
+            for slot in slots:
+                name = split_words(slot.field)
+                if name and [stems(word) for word in words[after : after + len(name)]] == [
+                    stems(word) for word in name
+                ]:
+                    return slot.handle
+    return ""
