@@ -79,11 +79,23 @@ def make_plan(recipe: Recipe, shape: ModelShape, *, where: Path | str = "", wron
 
     wrong: what is known to be wrong already; it leads the list.
     """
-    found = list(wrong)
+    found = [*wrong, *_too_long(recipe, shape)]
     variants = {variant.name: _stages(recipe, variant, shape, found) for variant in recipe.variants}
     if found:
         raise refusal(where or recipe.name, found)
     return Plan(recipe, shape, variants)
+
+
+def _too_long(recipe: Recipe, shape: ModelShape) -> list[str]:
+    """The sections whose pieces of text are longer than a source with a table of positions can read."""
+    if not any(tensor.name == "position_embd.weight" for tensor in shape.tensors()):
+        return []
+    sections = {"calibration": recipe.calibration, "training": recipe.training, "evaluation": recipe.evaluation}
+    return [
+        f"[{name}] sequence is {texts.sequence}, and the source reads at most {shape.n_ctx} tokens"
+        for name, texts in sections.items()
+        if texts is not None and texts.sequence > shape.n_ctx
+    ]
 
 
 def _stages(recipe: Recipe, variant: Variant, shape: ModelShape, wrong: list[str]) -> tuple[Stage, ...]:

@@ -18,10 +18,11 @@ from torch import Tensor
 from edgeslm.errors import InputError
 from edgeslm_convert.checkpoint import load_model, save_model
 from edgeslm_convert.data.batches import Tokenized, Tokenizer, batches, packed, tokenize
+from edgeslm_convert.encoder.stream import Cutter, Embedder, padded, taught
 from edgeslm_convert.recover import distill, distill_encoder, early_exit, finetune
 from edgeslm_convert.recover.distill import Kept
 from edgeslm_convert.recover.loop import Batch
-from edgeslm_convert.recover.losses import IGNORED, mean_pooled
+from edgeslm_convert.recover.losses import IGNORED
 from edgeslm_convert.shape import ModelShape
 from edgeslm_convert.step_kinds import StepKind, Work
 from edgeslm_convert.texts import load_tokenizer
@@ -91,7 +92,7 @@ def _finetune(work: Work) -> Mapping[str, Any]:
 def _distill_encoder(work: Work) -> Mapping[str, Any]:
     student, teacher = load_model(work.checkpoint), load_model(work.source)
     kept = _kept(work)
-    # With fewer tokens words are cut elsewhere: then only whole sentences can be compared.
+    # With fewer tokens words are cut elsewhere: then only sentences and words can be compared.
     embedded = teacher if kept.tokens is not None else None
     report = distill_encoder.distil_encoder(
         student,
@@ -163,12 +164,12 @@ def _padded(sequences: Sequence[Tensor]) -> Batch:
 
 
 class _Sentences:
-    """Batches of sentences: ids, mask, and where `teacher` is given its embeddings of the same sentences."""
+    """Batches of sentences: ids, mask, and where `teacher` is given what it makes of the same sentences."""
 
     def __init__(self, work: Work, section: str, teacher: Any | None) -> None:
-        self.settings, self.teacher = work.settings, teacher
-        self.tokenizer = load_tokenizer(work.checkpoint)
-        self.whole_tokenizer = load_tokenizer(work.source)
+        self.settings, longest = work.settings, work.settings.length
+        self.pupil = Cutter(load_tokenizer(work.checkpoint), longest)
+        self.teacher = Embedder(teacher, load_tokenizer(work.source), longest) if teacher is not None else None
         lines = (line.strip() for record in work.records(section) for line in record.text.splitlines())
         self.lines = [line for line in dict.fromkeys(lines) if line]
         if not self.lines:
@@ -183,19 +184,8 @@ class _Sentences:
             yield self._batch(order[start : start + self.settings.batch])
 
     def _batch(self, lines: list[str]) -> Batch:
-        ids, mask = self._read(self.tokenizer, lines)
-        if self.teacher is None:
-            return ids, mask
-        whole_ids, whole_mask = self._read(self.whole_tokenizer, lines)
-        with torch.inference_mode():
-            hidden = self.teacher(
-                input_ids=whole_ids.to(self.teacher.device), attention_mask=whole_mask.to(self.teacher.device)
-            ).last_hidden_state.cpu()
-        return ids, mask, mean_pooled(hidden, whole_mask).clone()
-
-    def _read(self, tokenizer: Any, lines: list[str]) -> tuple[Tensor, Tensor]:
-        read = tokenizer(lines, truncation=True, max_length=self.settings.length, padding=True, return_tensors="pt")
-        return read["input_ids"], read["attention_mask"]
+        ids = self.pupil.ids(lines)
+        return padded(ids) if self.teacher is None else taught(ids, self.pupil.words(lines), self.teacher.read(lines))
 
 
 def _checked(own: Any) -> Any:

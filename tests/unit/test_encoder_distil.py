@@ -12,10 +12,11 @@ from transformers import AutoTokenizer, BertConfig, BertModel
 from edgeslm.errors import InputError
 from edgeslm_convert.encoder.corpus import Sentence
 from edgeslm_convert.encoder.refit import refit
-from edgeslm_convert.encoder.stream import Embedder, Stream, padded
+from edgeslm_convert.encoder.stream import Embedder, Reading, Stream, padded, taught
 from edgeslm_convert.encoder.student import StudentSettings, cut_positions, make_student
 from edgeslm_convert.encoder.train import held_out_sample, read_recipe
 from edgeslm_convert.prune.depth import keep_layers
+from edgeslm_convert.recover.losses import NO_WORD
 from tiny_checkpoints import write_checkpoint
 
 _WORDS = "the log of errors counts lines from hosts where level time message warn info".split()
@@ -101,30 +102,72 @@ def test_settings_that_the_teacher_cannot_follow_are_all_named(teacher: Path, tm
         assert part in found.value.reason
 
 
-def _stream(teacher: Path, cache: Path, **changes: int) -> Stream:
+def _stream(teacher: Path, **changes: int) -> Stream:
     embedder = Embedder(BertModel.from_pretrained(teacher), AutoTokenizer.from_pretrained(teacher))
-    return Stream(_texts(64), embedder, embedder, cache, **{"chunk": 16, "repeats": 2, "batch": 4, **changes})
+    return Stream(_texts(64), embedder, embedder, **{"chunk": 16, "repeats": 2, "batch": 4, **changes})
 
 
-def test_a_batch_brings_the_teachers_embeddings_of_its_own_sentences(teacher: Path, tmp_path: Path) -> None:
-    stream = _stream(teacher, tmp_path / "cache")
-    for ids, mask, wanted in stream.batches(0):
+def test_a_batch_brings_the_teachers_embeddings_of_its_own_sentences(teacher: Path) -> None:
+    stream = _stream(teacher)
+    for ids, mask, wanted, *_ in stream.batches(0):
         with torch.no_grad():
             hidden = stream.teacher.model(input_ids=ids, attention_mask=mask).last_hidden_state
         mean = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
         assert torch.cosine_similarity(mean, wanted, dim=-1).min() > 0.999
 
 
-def test_every_sentence_is_seen_as_often_as_said_and_embedded_once(
-    teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_batch_brings_the_teachers_words_wherever_the_student_cuts_them(teacher: Path) -> None:
+    whole = Embedder(BertModel.from_pretrained(teacher), AutoTokenizer.from_pretrained(teacher))
+    text = "the logs of unforgettable errors"
+    tokens = whole.tokenizer.tokenize(text)
+    assert len(tokens) > len(text.split()), "the text must have a word of several tokens"
+    words = whole.words([text])[0]
+    assert (words[0], words[-1]) == (0, len(text.split()) + 1)
+    reading = whole.read([text])[0]
+    assert len(reading.words) == words[-1] + 1
+    with torch.no_grad():
+        hidden = whole.model(input_ids=torch.tensor(whole.ids([text]))).last_hidden_state[0]
+    for word in range(len(reading.words)):
+        mean = hidden[[at for at, number in enumerate(words) if number == word]].mean(0)
+        assert torch.allclose(reading.words[word].float(), mean, atol=2e-3)
+    # A student that cuts each word into letters: its tokens still name the teacher's words.
+    letters = [at for at, word in enumerate(["", *text.split(), ""]) for _ in range(max(1, len(word)))]
+    ids = [1] * len(letters)
+    _, _, _, rows, states = taught([ids, whole.ids([text])[0]], [letters, words], [reading, reading])
+    assert rows[0, : len(letters)].tolist() == letters
+    assert rows[1, : len(words)].tolist() == [len(reading.words) + number for number in words]
+    assert (rows[1, len(words) :] == NO_WORD).all()
+    assert torch.equal(states[: len(reading.words)], reading.words.float())
+
+
+def test_a_sentence_that_was_cut_off_for_one_of_both_brings_no_words(teacher: Path) -> None:
+    whole = Embedder(BertModel.from_pretrained(teacher), AutoTokenizer.from_pretrained(teacher))
+    text = "the log of errors counts lines"
+    reading, words = whole.read([text])[0], whole.words([text])[0]
+    _, _, embedded, rows, states = taught([[1, 2, 3], [1, 2]], [[0, 1, 2], [0, 1]], [reading, reading])
+    assert (rows == NO_WORD).all()
+    assert len(states) == 0
+    assert len(embedded) == 2
+    assert words[-1] > 2
+
+
+def test_every_sentence_is_seen_as_often_as_said_and_read_by_the_teacher_once(
+    teacher: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stream = _stream(teacher, tmp_path / "cache")
-    seen = [sum(len(ids) for ids, _, _ in stream.batches(epoch)) for epoch in range(3)]
+    stream = _stream(teacher)
+    read: list[str] = []
+    plain = stream.teacher.read
+
+    def noted(texts: list[str]) -> list[Reading]:
+        read.extend(texts)
+        return plain(texts)
+
+    monkeypatch.setattr(stream.teacher, "read", noted)
+    seen = [sum(len(batch[0]) for batch in stream.batches(epoch)) for epoch in range(3)]
     assert seen == [16, 32, 32]
-    assert len(list((tmp_path / "cache").glob("*.npy"))) == 3
-    monkeypatch.setattr(stream.teacher, "embed", None)  # would fail if called
-    again = [ids.tolist() for ids, _, _ in stream.batches(2)]
-    assert again == [ids.tolist() for ids, _, _ in _stream(teacher, tmp_path / "cache").batches(2)]
+    assert len(read) == len(set(read)) == 48
+    again = [batch[0].tolist() for batch in stream.batches(2)]
+    assert again == [batch[0].tolist() for batch in _stream(teacher).batches(2)]
 
 
 def test_the_held_out_sample_is_fixed_and_has_no_training_sentence() -> None:

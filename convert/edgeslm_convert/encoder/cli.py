@@ -25,7 +25,7 @@ def make_sentences(folders: tuple[Path, ...], logs: int, out: Path) -> None:
 @click.option("--recipe", type=_path, required=True, help="TOML with [student] and [training].")
 @click.option("--teacher", type=_path, required=True, help="Folder of the encoder to learn from.")
 @click.option("--sentences", type=_path, required=True, help="File made by make-sentences.")
-@click.option("--out", type=_path, required=True, help="Folder for student, cache, checkpoint and model.")
+@click.option("--out", type=_path, required=True, help="Folder for student, checkpoint and model.")
 @click.option("--minutes", type=float, help="Training time to lay the schedule out for, instead of the recipe's.")
 @click.option("--steps", type=int, help="Steps to lay the schedule out for, instead of the recipe's.")
 def train_encoder(

@@ -33,10 +33,10 @@ _SAMPLE_SEED = 2026
 class EncoderTraining(EncoderSettings):
     """The schedule and the loss. longest: characters of a training sentence; chunk, repeats, batch: see stream."""
 
-    longest: int = 70
+    longest: int = 160
     chunk: int = 2048
     repeats: int = 3
-    batch: int = 64
+    batch: int = 48
 
 
 def write_sentences(folders: list[Path], logs: int, out: Path, *, seed: int = 11) -> dict[str, int]:
@@ -90,7 +90,6 @@ def train_encoder(
         [text for text in texts if len(text) <= training.longest],
         embedder,
         student,
-        out / "embedded",
         chunk=training.chunk,
         repeats=training.repeats,
         batch=training.batch,

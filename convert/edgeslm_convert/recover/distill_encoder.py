@@ -1,8 +1,8 @@
 """Distillation of a sentence encoder: a pruned BERT learns to embed sentences where its unpruned teacher puts them.
 
 The loss is on mean-pooled sentence embeddings (their cosine, and how alike the sentences of a batch are to each other)
-and, if wanted, on the tokens' hidden states. Where pruning the vocabulary cuts words into other tokens only the
-sentences can be compared: then the batches bring the teacher's embeddings, and no teacher runs.
+and, if wanted, on the tokens' hidden states. Where pruning the vocabulary cuts words into other tokens only
+sentences and whole words can be compared: then the batches bring what the teacher made of them, and no teacher runs.
 It refuses to know where batches come from and where a model is saved.
 """
 
@@ -20,7 +20,7 @@ from torch.nn import Linear, Module, ModuleDict, functional
 from edgeslm.errors import InputError
 from edgeslm_convert.recover.distill import ALL, DistilReport, Kept, mismatches
 from edgeslm_convert.recover.loop import Batch, Batches, Part, Run, Schedule, autocast, drive, pick_device
-from edgeslm_convert.recover.losses import layer_map, mean_pooled, relative_error
+from edgeslm_convert.recover.losses import layer_map, mean_pooled, relative_error, word_means
 from edgeslm_convert.shape import ModelShape
 
 _EVALUATED = 16  # held-out batches looked at during training; at its end all are
@@ -33,7 +33,8 @@ class EncoderSettings(Schedule):
 
     sentence: of 1 - cosine between student's and teacher's embedding of a sentence; similarity: of the mean squared
     difference between both models' cosines of any two sentences of a batch; tokens: of the relative error of the last
-    hidden state at each token; hidden: the same for every matched layer.
+    hidden state at each token (where the batches bring what the teacher made, of each word); hidden: the same for every
+    matched layer.
     """
 
     sentence: float = 1.0
@@ -61,8 +62,9 @@ def distil_encoder(
     """Train `student` in place towards `teacher`. Goes on from out/checkpoint.pt.
 
     batches: the epoch's number to its batches of ids and attention mask, both [b, t] in the student's vocabulary,
-    and, where `teacher` is None, the teacher's embeddings [b, width]. held_out: batches of the same kind, measured
-    before and after. Raises InputError that lists every offender.
+    and, where `teacher` is None, the teacher's embeddings [b, width] and, to be taught words, the row of each token's
+    word [b, t] among the teacher's words [n_words, width]. held_out: batches of the same kind, measured before and
+    after. Raises InputError that lists every offender.
     """
     if wrong := _offenders(student, teacher, settings, kept):
         raise InputError("cannot distil with these settings", reason="; ".join(wrong))
@@ -125,7 +127,7 @@ class _Pupil:
         if settings.similarity:
             loss = loss + settings.similarity * functional.mse_loss(_alike(mine), _alike(wanted))
         if settings.tokens:
-            error = relative_error(self._wide(states[-1]), self._narrow(theirs[-1]), mask)
+            error = self._token_error(states[-1], theirs, batch)
             loss, found["tokens"] = loss + settings.tokens * error, error.item()
         if settings.hidden:
             pairs = layer_map(len(states) - 1, len(theirs) - 1, self.kept.layers)
@@ -158,6 +160,17 @@ class _Pupil:
                 hint="a student of another width needs the teacher itself",
             )
         return batch[2].float()
+
+    def _token_error(self, state: Tensor, theirs: tuple[Tensor, ...], batch: Batch) -> Tensor:
+        """Of the last hidden state [b, t, width] at each token, or of its mean over each word that the batch brings."""
+        if self.teacher is not None:
+            return relative_error(self._wide(state), self._narrow(theirs[-1]), batch[1])
+        if len(batch) < 5:
+            raise InputError("tokens cannot be taught", reason="neither a teacher nor its words are given")
+        rows, wanted = batch[3], batch[4]
+        if not len(wanted):
+            return wanted.new_zeros(())
+        return relative_error(word_means(state.float(), rows, len(wanted)), wanted, wanted.new_ones(len(wanted)))
 
     def _wide(self, state: Tensor) -> Tensor:
         return state if self.projection is None else self.projection(state)
@@ -206,5 +219,4 @@ def _offenders(student: Any, teacher: Any, settings: EncoderSettings, kept: Kept
     wrong = settings.offenders()
     if teacher is not None:
         return wrong + mismatches(student.config, teacher.config, kept)
-    named = [name for name in ("tokens", "hidden") if getattr(settings, name)]
-    return wrong + [f"{name} needs a teacher, not only its embeddings" for name in named]
+    return [*wrong, "hidden needs a teacher, not only what it made of sentences"] if settings.hidden else wrong

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import Module, functional
 
 IGNORED = -100
+NO_WORD = -1
 _MOST_LOGITS = 2**26  # numbers in one part's logits: 256 MiB in float32
 
 
@@ -69,6 +70,14 @@ def divergence(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Te
     log_student = functional.log_softmax(student / temperature, dim=-1)
     log_teacher = functional.log_softmax(teacher / temperature, dim=-1)
     return functional.kl_div(log_student, log_teacher, log_target=True, reduction="batchmean") * temperature**2
+
+
+def word_means(states: Tensor, words: Tensor, count: int) -> Tensor:
+    """The mean state of each of `count` words, [count, width]: of states [b, t, width] where words [b, t] names it."""
+    here = words != NO_WORD
+    numbers = words[here]
+    sums = states.new_zeros(count, states.shape[-1]).index_add(0, numbers, states[here])
+    return sums / numbers.bincount(minlength=count).clamp_min(1)[:, None]
 
 
 def relative_error(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
