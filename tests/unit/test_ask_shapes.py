@@ -46,16 +46,34 @@ def test_values_are_masked_by_their_kind(message: str, expected: str) -> None:
 
 def test_a_word_becomes_a_slot_only_where_many_were_seen() -> None:
     words = "north south east west upper lower".split()
-    assert {form(shape) for shape in mine(*(f"valve {word} is open" for word in words))} == {"valve <word> is open"}
-    few = {form(shape) for shape in mine(*(f"valve {word} is open" for word in words[:5]))}
-    assert few == {f"valve {word} is open" for word in words[:5]}
+    assert {form(shape) for shape in mine(*(f"gate {word} is open" for word in words))} == {"gate <word> is open"}
+    few = {form(shape) for shape in mine(*(f"gate {word} is open" for word in words[:5]))}
+    assert few == {f"gate {word} is open" for word in words[:5]}
+
+
+def test_after_the_noun_for_such_things_two_names_make_a_slot_and_what_happened_stays() -> None:
+    assert [form(shape) for shape in mine(*(f"user {name} saw it all" for name in ("root", "mkrause")))] == [
+        "user <word> saw it all"
+    ]
+    for words in (("started", "failed"), ("added", "starting"), ("WindowsUpdateAgent", "SmartScreenHost")):
+        assert len(mine(*(f"service {word} in the end" for word in words))) == 2
+
+
+def test_what_is_a_name_in_one_message_is_one_in_others_after_words_that_names_stand_after() -> None:
+    jobs = "billing fileserver mailstore wiki shop archive".split()
+    messages = [f"job {name} was begun" for name in jobs] + [
+        "job wiki is too slow",
+        "mailstore is too slow, the job is",
+    ]
+    made = {form(shape) for shape in mine(*messages)}
+    assert made == {"job <word> was begun", "job <word> is too slow", "mailstore is too slow, the job is"}
 
 
 def test_after_a_name_and_a_sign_fewer_words_make_a_slot() -> None:
     for sign, end in ((": ", ""), ("=", ""), ('="', '"'), (" '", "'")):
-        made = mine(*(f"closed the valve{sign}{word}{end} for good" for word in ("north", "south", "east")))
-        assert [form(shape) for shape in made] == [f"closed the valve{sign}<word>{end} for good"]
-        assert len(mine(*(f"closed the valve{sign}{word}{end} for good" for word in ("north", "south")))) == 2
+        made = mine(*(f"closed the gate{sign}{word}{end} for good" for word in ("north", "south", "east")))
+        assert [form(shape) for shape in made] == [f"closed the gate{sign}<word>{end} for good"]
+        assert len(mine(*(f"closed the gate{sign}{word}{end} for good" for word in ("north", "south")))) == 2
     # What follows a value is no name: the verbs of a protocol stay words.
     assert len(mine(*(f'10.0.0.1 "{verb} again and again' for verb in ("GET", "PUT", "POST")))) == 3
 

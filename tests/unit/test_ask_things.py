@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 
 import pytest
@@ -55,6 +56,19 @@ def test_only_what_goes_by_the_name_is_listed(question: str, listed: str, not_li
     assert not grammar.accepts(other.format(not_listed))
 
 
-def test_where_no_column_goes_by_the_name_all_may_be_listed() -> None:
-    assert link("which volumes were backed up", make_profile(), now=NOW).listable == frozenset()
-    assert link("which turbines were started", make_profile(), now=NOW).listable == frozenset()
+def test_where_no_column_goes_by_the_name_all_may_be_listed_but_numbers_and_what_is_the_same_in_all_lines() -> None:
+    profile = make_profile()
+    found = link("which turbines were backed up", profile, now=NOW)
+    took = next(slot.handle for slot in found.slots if slot.slot.numeric)
+    assert {"user", "ip", "host", "app"} <= found.listable
+    assert found.listable.isdisjoint({"pid", "port", took})
+    accepts = Grammar(build_grammar(found)).accepts
+    assert accepts("SELECT DISTINCT host FROM logs WHERE message LIKE S1")
+    assert not accepts(f"SELECT DISTINCT {took} FROM logs WHERE message LIKE S1 AND {took} IS NOT NULL")
+    profile.values["host"] = Counter({"gate": 120})
+    assert "host" not in link("which turbines were backed up", profile, now=NOW).listable
+
+
+def test_what_may_be_a_number_is_one_of_all_columns() -> None:
+    for question in ("which turbine numbers were backed up", "what is wrong", "backups per latency"):
+        assert link(question, make_profile(), now=NOW).listable == frozenset()

@@ -9,13 +9,14 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
-from edgeslm.ask.lexicon import locate_words, stems
+from edgeslm.ask.lexicon import filler_words, locate_words, stems, stop_words, synonyms
 
 MAX_MESSAGE = 600  # characters of a message that are looked at
 MIN_DISTINCT = 6  # words seen at one place before the place counts as a slot
 MIN_NAMED = 3  # the same where the place follows a sign that names it: `hive: SAM`, `tag="AudioMix"`
+MIN_LABELLED = 2  # the same where the place follows the noun for such things: `user root`, `user mkrause`
 _MAX_VALUES = 2000
 
 _KINDS: list[tuple[str, str]] = [
@@ -72,6 +73,13 @@ _VALUE_PATTERN = {
 }
 _TOKEN = re.compile(r"\s+|\w+(?:-\w+)*|[^\w\s]")  # order-processor is one name
 _SIGNED = re.compile(r"(?:\w ?: |\w=[\"']?|\w [\"'])$")
+
+_LABELS = frozenset(  # nouns before the name of such a thing
+    "user account client customer host hostname node server machine device job task service daemon unit plugin table"
+    " keyspace database schema topic queue consumer vehicle driver peer station group role pool upstream backend route"
+    " vhost domain zone interface volume share bucket channel session tenant project repository branch pipeline stage"
+    " module package container pod namespace deployment image site camera printer sensor pump valve tag".split()
+)
 
 
 @dataclass
@@ -246,28 +254,88 @@ def mine_shapes(records: Iterable[dict[str, object]], columns: Iterable[str] = (
     return sorted(shapes, key=lambda shape: -shape.count)
 
 
-def _wild_places(templates: set[tuple[str, ...]]) -> dict[tuple[str, ...], tuple[str, ...]]:
+def _wild_places(templates: set[_Tokens]) -> dict[_Tokens, _Tokens]:
     """Template -> the template with varying words masked as `\\0word`, where that changes it.
 
-    A word that stands in a template more than once varies at all its places together.
+    A word that stands in a template more than once varies at all its places together. What was seen to vary after a
+    word is a name after every word that names stand after: `job <word> started` makes `job backup failed` another.
     """
     current = {template: template for template in templates}
+    _mask_varying(current)
+    after = _names(current)
+    named = frozenset(name for names in after.values() for name in names)
+    told = False
+    for original, template in current.items():
+        known = {
+            word
+            for at, word in enumerate(template)
+            if word in named and _word_before(template, at) in after and not _is_common(word)
+        }
+        if known:
+            current[original] = next((key for word, key, _ in _variations(template) if word in known), template)
+            told = True
+    if told:
+        _mask_varying(current)
+    return {original: template for original, template in current.items() if original != template}
+
+
+def _mask_varying(current: dict[_Tokens, _Tokens]) -> None:
+    """Mask words that vary in otherwise equal templates, two in each at most; changes the values of `current`."""
     for _ in range(2):
-        seen: dict[tuple[str, ...], set[str]] = defaultdict(set)
+        seen: dict[_Tokens, set[str]] = defaultdict(set)
         for template in set(current.values()):
             for word, key, _ in _variations(template):
                 seen[key].add(word)
         changed = False
         for original, template in current.items():
             best, most = template, 0.0
-            for _, key, at in _variations(template):
-                if len(seen[key]) >= _least_distinct(template, at) and len(seen[key]) > most:
-                    best, most = key, len(seen[key])
+            for word, key, at in _variations(template):
+                words = seen[key]
+                if len(words) > max(most, 1) and (
+                    len(words) >= _least_distinct(template, at) or _are_labelled(template, at, word, words)
+                ):
+                    best, most = key, len(words)
             if best is not template:
                 current[original], changed = best, True
         if not changed:
-            break
-    return {original: template for original, template in current.items() if original != template}
+            return
+
+
+def _are_labelled(template: _Tokens, at: int, word: str, words: set[str]) -> bool:
+    """Whether a word and others at its place are names after the noun for such things."""
+    if _word_before(template, at).casefold() not in _LABELS or _is_common(word):
+        return False
+    return sum(not _is_common(other) for other in words) >= MIN_LABELLED
+
+
+def _names(current: dict[_Tokens, _Tokens]) -> dict[str, set[str]]:
+    """The words that were masked, by the word that stands before them."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for original, template in current.items():
+        if template is not original:
+            for at, (word, token) in enumerate(zip(original, template, strict=True)):
+                if word != token and (before := _word_before(template, at)):
+                    found[before].add(word)
+    return found
+
+
+def _word_before(template: _Tokens, at: int) -> str:
+    """The word right before a place, with no more than a blank and a sign between; "" where there is none."""
+    return next((token for token in reversed(template[max(0, at - 3) : at]) if token[0].isalpha()), "")
+
+
+@lru_cache(maxsize=20000)
+def _is_common(word: str) -> bool:
+    """Whether a word says something of itself, as `started` and `WindowsUpdateAgent` do: it is no name."""
+    lower = word.casefold()
+    return (
+        (word.isalpha() and len(locate_words(word)) > 1)
+        or lower in stop_words()
+        or lower in filler_words()
+        or lower in _LABELS
+        or (word.isalpha() and lower.endswith(("ed", "ing", "ion", "ly")))
+        or any(synonyms(stem) for stem in stems(word))
+    )
 
 
 def _variations(template: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...], int]]:

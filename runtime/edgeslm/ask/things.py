@@ -11,7 +11,7 @@ from edgeslm.ask.candidates import ShapeHandle, SlotHandle
 from edgeslm.ask.lexicon import column_nouns, column_stems, split_words, stems, stop_words
 from edgeslm.ask.measures import label_of
 from edgeslm.ask.outright import asks_for_different
-from edgeslm.ask.profile import Profile
+from edgeslm.ask.profile import ENTITY_SLOTS, Profile
 from edgeslm.ask.rank import COLUMN_OF
 from edgeslm.ask.shapes import Shape, Slot
 
@@ -54,6 +54,16 @@ _ALSO = {  # columns that a stem may mean beside the one it names first
     for word in words.split()
     for stem in stems(word)
 }
+_WHO = r"\bwho(?:se|m)?\b"
+_NUMBERS = frozenset(  # what is called so may be a number
+    stem
+    for word in (
+        "id ids identifier number value code status port pid size amount length duration latency level delay age memory"
+        " ratio version build run attempt try retry job session request transaction thread process slot partition block"
+        " order ticket line temperature percentage score rate speed count byte severity priority error warning problem"
+    ).split()
+    for stem in stems(word)
+)
 _SEVERITY = frozenset(stem for word in ("severity", "severities", "level") for stem in stems(word))
 
 
@@ -88,7 +98,8 @@ def listable(
 ) -> frozenset[str]:
     """The columns and handles that go by the name of what is asked for; none where nothing does.
 
-    Where only the text beside a slot has that name, anything may be meant: a peer may be an address.
+    Where only the text beside a slot has that name, anything may be meant that is no plain number and not the same
+    in all lines: a peer may be an address.
     """
     columns = {column.name for column in profile.columns}
     own = {stem for noun in asked_things(question) for stem in stems(noun)}
@@ -106,7 +117,35 @@ def listable(
         )
     }
     also = {name for stem in own for name in _ALSO.get(stem, ())} & columns
-    return frozenset(named | also | beside) if named else frozenset()
+    if named:
+        return frozenset(named | also | beside)
+    said = {stem for word in split_words(question) for stem in stems(word)}
+    if not said.isdisjoint(_NUMBERS) or not (own or re.search(_WHO, question, re.I)):
+        return frozenset()
+    telling = {name for name in columns if _tells_apart(name, profile)}
+    telling |= {slot.handle for slot in slots if not slot.slot.numeric or own & _around(slot, shapes)}
+    return frozenset(telling | also | beside)
+
+
+def _around(slot: SlotHandle, shapes: Sequence[ShapeHandle]) -> set[str]:
+    """The stems of the texts right before and behind a slot, wherever it is one."""
+    near: set[str] = set()
+    for shape in shapes:
+        parts = shape.shape.parts
+        for at, part in enumerate(parts):
+            if part is slot.slot:
+                texts = [
+                    text for text in (*parts[max(0, at - 1) : at], *parts[at + 1 : at + 2]) if isinstance(text, str)
+                ]
+                near |= {stem for text in texts for word in split_words(text) for stem in stems(word)}
+    return near
+
+
+def _tells_apart(name: str, profile: Profile) -> bool:
+    """Whether a column may hold names of things: it holds no numbers and not the same in all lines."""
+    column = profile.column(name)
+    same = len(profile.values.get(name, ("", ""))) == 1 and name not in ENTITY_SLOTS
+    return column is not None and not column.numeric and not same
 
 
 def _ends_address(shape: Shape, slot: Slot) -> bool:
