@@ -150,3 +150,15 @@ def test_messages_without_an_address_have_none() -> None:
     assert nonsense(sql.format(full), found) == "a value that those messages lack"
     failed = link("which addresses had failed passwords", make_profile(), now=NOW)
     assert nonsense(sql.format("S1"), failed) == ""
+
+
+def test_what_no_message_speaks_of_is_looked_for_by_its_words_where_it_is_asked_whether_it_happened() -> None:
+    found = link("did a volcano ever erupt near the volume?", make_profile(), now=NOW)
+    assert found.absent
+    assert not found.shapes
+    assert all(slot.field for slot in found.slots)
+    assert nonsense("SELECT count(*) FROM logs", found) == "nothing of what is asked about"
+    guess = next(value.handle for value in found.values if value.guess)
+    assert nonsense(f"SELECT count(*) FROM logs WHERE line LIKE {guess}", found) == ""
+    for question in ("did the disk ever get full?", "how often did a volcano erupt near the volume?"):
+        assert not link(question, make_profile(), now=NOW).absent

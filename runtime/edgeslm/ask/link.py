@@ -46,6 +46,7 @@ from edgeslm.ask.outright import (
     asks_for_things,
     asks_for_values,
     asks_how_many,
+    asks_whether,
     compares,
     counts_lines,
     find_aggregates,
@@ -72,6 +73,7 @@ _GENERIC = set(
     "requests request recently common often codes ids events event logs file times per problem problems".split()
 )
 _HELD, _CODE_HELD = 0.8, 0.6  # what a value in a slot, and a code that could be there, add to a shape's score
+_SPOKEN_OF = 0.45  # of a question's weight: what no message says so much of does not happen in the log
 _CODE_FIELDS = ("status", "code")
 _CODE_LABELS = ("status:", "status", "code:", "code")
 _NEGATIVE = set(
@@ -149,6 +151,9 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
     unmatched = _unmatched(content_words(named), values, ranked, spoken, columns)
     spoken_of = {stem for column in own for word in column.name.split("_") for stem in stems(word)}
     values = _number_values(values, rest, ranked, coverage, own_columns(profile) | spoken_of | columns)
+    absent = coverage < _SPOKEN_OF and asks_whether(blank) and any(value.guess for value in values)
+    if absent:
+        shapes, slots = [], _fields_only(slots, values)  # what is asked about is nowhere in the log
     marks = [_Mark(span.at, True, [f"T{number}"]) for number, span in enumerate(times, 1)]
     marks += [_Mark(at, True, [handle]) for handle, (at, _) in numbers.items()]
     marks += [_Mark(value.at, not value.plain, [value.handle]) for value in values]
@@ -186,6 +191,7 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
         measured=frozenset(_measured(numeric, known) | {slot.handle for slot in slots}),
         severer=asks_for_more_severe(blank) or sum("level" in value.columns for value in values) > 1,
         line_count=counts_lines(question),
+        absent=absent,
     )
 
 
@@ -234,6 +240,15 @@ def _holding(values: Sequence[ValueHandle], profile: Profile) -> dict[int, tuple
                     if isinstance(part, str) and part.rstrip().endswith(_CODE_LABELS):
                         found.setdefault(id(shape), (_CODE_HELD, at + 1))
     return found
+
+
+def _fields_only(slots: Sequence[SlotHandle], values: Sequence[ValueHandle]) -> list[SlotHandle]:
+    """The slots that no pattern is needed for; values stand in others no more."""
+    kept = [slot for slot in slots if slot.field]
+    gone = {slot.handle for slot in slots} - {slot.handle for slot in kept}
+    for value in values:
+        value.columns = {name: text for name, text in value.columns.items() if name not in gone}
+    return kept
 
 
 def _number_values(

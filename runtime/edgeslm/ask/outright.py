@@ -84,6 +84,10 @@ _NO_THINGS = frozenset(
 )
 _WHEN_LINES = frozenset("before after while until".split())
 _HOW_MANY = r"^\W*(?:(?:so|and|please|tell me|can you tell me)\W+)*(?:how (?:many|often)|number of)\b((?: \S+){0,3})"
+_WHETHER = (
+    r"^\W*(?:(?:so|and|please|tell me)\W+)*(?:(?:did|was|were|has|have|had|is there|are there|does|do)\b"
+    r"(?! (?:more|most|less|fewer)\b)|any\b)"
+)
 _LONGEST_GAP = (
     r"\b(?:longest|largest|biggest|greatest|max|maximum|maximal|widest) (?:time )?"
     r"(?:gap|silence|pause|silent (?:period|phase|stretch)|quiet (?:period|phase|stretch)|lull)\b"
@@ -96,6 +100,7 @@ _RANKING = _SUPERLATIVE | frozenset(
 _HIGH = frozenset("longest largest biggest highest greatest maximum max maximal slowest peak latest".split())
 _LOW = frozenset("shortest smallest lowest least minimum min minimal fastest quickest tiniest briefest".split())
 _MEANS = frozenset("average averages averaged avg mean".split())
+_TO_MEAN = r"\b(?:(?:i|we|you|they)|do(?:es)? (?:it|that|this))\s+mean\b"  # what is said, not what is reckoned
 _SPEEDS = frozenset("speed speeds rate rates throughput bandwidth free left remaining".split())
 _WHICH_BUCKET = r"\b(?:which|what) (?:one )?(?:second|minute|hour|day|date|week|month)\b"
 _NO_LINES = frozenset(
@@ -209,6 +214,11 @@ def asks_for_things(question: str) -> bool:
     return found is not None and words.isdisjoint(_NO_THINGS) and not any(word in _WHEN_LINES for word in words)
 
 
+def asks_whether(question: str) -> bool:
+    """Whether it asks if something happened at all: `did we run out of memory`, `any trouble with the pumps`."""
+    return re.match(_WHETHER, question, re.I) is not None
+
+
 def asks_how_many(question: str) -> bool:
     """Whether it asks for a number of lines or things, and not for one of units: `how many minutes`."""
     found = re.match(_HOW_MANY, question, re.I)
@@ -233,11 +243,13 @@ def may_ask_for_gap(question: str) -> bool:
 
 def find_aggregates(question: str, every: Sequence[str]) -> tuple[str, ...]:
     """Those of the aggregates that it may ask for: for `average` no other; for `longest` no minimum."""
-    words = set(_words(question))
+    words = set(_words(re.sub(_TO_MEAN, " ", question, flags=re.I)))
     means, median = not _MEANS.isdisjoint(words), "median" in words
     high, low = not _HIGH.isdisjoint(words), not _LOW.isdisjoint(words)
     if (means or median) and not high and not low:
         return tuple(one for one in every if (one == "avg" and means) or (one == "median" and median))
+    if asks_how_many(question):
+        every = [one for one in every if one not in ("avg", "median")]
     if not words.isdisjoint(_SPEEDS) or high == low:
         return tuple(every)
     return tuple(one for one in every if one != ("min" if high else "max"))

@@ -42,6 +42,8 @@ def nonsense(handle_sql: str, candidates: Candidates) -> str:
     named = set(_HANDLE.findall(handle_sql))
     if any(handle not in named for handle in _meant(candidates)):
         return "less than the question says"
+    if candidates.absent and named.isdisjoint(value.handle for value in candidates.values if not value.columns):
+        return "nothing of what is asked about"
     for handle in (found[1] for one in every if (found := _OF_SHAPE.fullmatch(one))):
         holds = candidates.shape(handle).holds
         if any((found := _OF_ENTITY.match(one)) and found[1] not in holds for one in every):
