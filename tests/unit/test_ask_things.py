@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -72,3 +73,29 @@ def test_where_no_column_goes_by_the_name_all_may_be_listed_but_numbers_and_what
 def test_what_may_be_a_number_is_one_of_all_columns() -> None:
     for question in ("which turbine numbers were backed up", "what is wrong", "backups per latency"):
         assert link(question, make_profile(), now=NOW).listable == frozenset()
+
+
+def _records(*messages: str) -> list[dict[str, Any]]:
+    return [{"ts": NOW, "app": "mon", "level": "WARN", "message": message} for message in messages]
+
+
+def test_values_that_begin_with_the_name_are_what_is_asked_for() -> None:
+    messages = [f"no reply from 10.0.0.{n % 4} osd.{n % 5} since pass {n}" for n in range(40)]
+    found = link("which osds did not reply", make_profile(_records(*messages)), now=NOW)
+    osd = next(slot for slot in found.slots if "osd.1" in slot.slot.values)
+    assert osd.handle in found.listable
+    assert "ip" not in found.listable
+    mixed = make_profile(_records(*(message.replace("osd.3", "mgr.3") for message in messages)))
+    assert "ip" in link("which osds did not reply", mixed, now=NOW).listable
+
+
+def test_how_many_of_those_that_a_message_tells_of_are_not_all_there_are() -> None:
+    done, got = ([f"Job {what} job={n} secs={n}" for n in range(9)] for what in ("succeeded", "received"))
+    found = link("how many jobs succeeded?", make_profile(_records(*done, *got)), now=NOW)
+    assert found.told
+    accepts = Grammar(build_grammar(found)).accepts
+    succeeded = next(one.handle for one in found.shapes if "succeeded" in one.shape.example)
+    assert accepts(f"SELECT count(*) FROM logs WHERE message LIKE {succeeded}")
+    assert not accepts("SELECT count(*) FROM logs")
+    assert not link("how many users are there", make_profile(), now=NOW).told
+    assert not link("how many lines are there", make_profile(), now=NOW).told

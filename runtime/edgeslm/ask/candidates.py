@@ -81,7 +81,8 @@ class Candidates:
     things: values are asked for, so no number, time or line; number: how many there are; counts_values: perhaps of
     a column. some: a share of some lines only is asked for. grouped: the handle of the field to group by.
     aggregates: those that may be. measured: the numeric columns and handles that anybody would add up or compare,
-    None for all. absent: whether something happened is asked that no message speaks of.
+    None for all. absent: whether something happened is asked that no message speaks of;
+    told: a pattern says all that the question says of what happened.
     """
 
     question: str
@@ -118,6 +119,7 @@ class Candidates:
     aggregates: tuple[str, ...] = AGGREGATES
     measured: frozenset[str] | None = None
     absent: bool = False
+    told: bool = False
 
     def value(self, handle: str) -> ValueHandle:
         return next(value for value in self.values if value.handle == handle)

@@ -19,8 +19,9 @@ def build_grammar(candidates: Candidates) -> str:
     numeric += [slot.handle for slot in candidates.slots if slot.slot.numeric]
     counts = [handle for handle in candidates.numbers if handle not in candidates.measures]
     starts = ["count", "times", "lines", "span", "share", "gap"]
+    counted = "where" if candidates.number and candidates.told else "where?"  # how many of some, not of all
     rules = {
-        "count": '"count(*) FROM logs" where?',
+        "count": f'"count(*) FROM logs" {counted}',
         "times": '("min" | "max") "(ts) FROM logs" where?',
         "lines": '"line_no, line FROM logs" where? (" ORDER BY ts" " DESC"? limit)?',
         "span": '"epoch(" ("max(ts)) - epoch(min(ts)) FROM logs" where? | '
@@ -48,7 +49,7 @@ def build_grammar(candidates: Candidates) -> str:
         rules["col"] = _either(texts)
         lists_only = candidates.listed or candidates.line_count or not candidates.counts_values
         starts += ["distinct"] if lists_only else ["distinct-count", "distinct"]
-        rules["distinct-count"] = '"count(DISTINCT " col ") FROM logs" where?'
+        rules["distinct-count"] = f'"count(DISTINCT " col ") FROM logs" {counted}'
         rules["distinct"] = " | ".join(f'"DISTINCT {name} FROM logs" {_held(name, candidates)}' for name in listed)
     measured = [name for name in numeric if candidates.measured is None or name in candidates.measured]
     if measured:

@@ -23,6 +23,7 @@ from edgeslm.ask.candidates import (
     SlotHandle,
     ValueHandle,
 )
+from edgeslm.ask.events import event_words, told_by
 from edgeslm.ask.fields import Field, fields_named
 from edgeslm.ask.find_values import (
     EDGES,
@@ -192,6 +193,7 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
         severer=asks_for_more_severe(blank) or sum("level" in value.columns for value in values) > 1,
         line_count=counts_lines(question),
         absent=absent,
+        told=told_by(shapes, event_words(content_words(named), question, slots)),
     )
 
 

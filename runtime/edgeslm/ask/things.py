@@ -36,6 +36,7 @@ _TIMES = frozenset(
     " years percentage percent share kind kinds type types part one ones line lines message messages entry"
     " entries record records event events error errors warning warnings".split()
 )
+NO_NAMES = _SKIPPED | _ENDS | _TIMES  # words that name nothing that a log has
 _PLACE = {"per": 0, "each": 0, "every": 0, "by": 2}  # which says more of what is listed; other words 1
 _LONGEST = 4  # words of a name
 _ALSO = {  # columns that a stem may mean beside the one it names first
@@ -54,6 +55,7 @@ _ALSO = {  # columns that a stem may mean beside the one it names first
     for word in words.split()
     for stem in stems(word)
 }
+_HEAD = re.compile(r"[A-Za-z]{2,}(?=[._-]?\d)")
 _WHO = r"\bwho(?:se|m)?\b"
 _NUMBERS = frozenset(  # what is called so may be a number
     stem
@@ -106,6 +108,7 @@ def listable(
     meant = {name for noun, name in _nouns() if own & set(stems(noun))} | {COLUMN_OF.get(stem) for stem in own}
     named = {name for name in columns if name in meant or own & _stems_of(name)}
     named |= {slot.handle for slot in slots if slot.field and own & _stems_of(slot.field)}
+    named |= {slot.handle for slot in slots if not slot.slot.numeric and own & _begun_with(slot)}
     beside = {
         name
         for shape in shapes
@@ -125,6 +128,12 @@ def listable(
     telling = {name for name in columns if _tells_apart(name, profile)}
     telling |= {slot.handle for slot in slots if not slot.slot.numeric or own & _around(slot, shapes)}
     return frozenset(telling | also | beside)
+
+
+def _begun_with(slot: SlotHandle) -> set[str]:
+    """The stems that all the values of a slot begin with: of osd of `osd.19` and `osd.2`; none where they differ."""
+    heads = {found[0].casefold() if (found := _HEAD.match(value)) else "" for value in slot.slot.values}
+    return set(stems(heads.pop())) if len(heads) == 1 and "" not in heads else set()
 
 
 def _around(slot: SlotHandle, shapes: Sequence[ShapeHandle]) -> set[str]:
