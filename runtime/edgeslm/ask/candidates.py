@@ -82,7 +82,8 @@ class Candidates:
     a column. some: a share of some lines only is asked for. grouped: the handle of the field to group by.
     aggregates: those that may be. measured: the numeric columns and handles that anybody would add up or compare,
     None for all. absent: whether something happened is asked that no message speaks of;
-    told: a pattern says all that the question says of what happened.
+    told: how many is asked, and a pattern says all that the question says of
+    what happened.
     """
 
     question: str

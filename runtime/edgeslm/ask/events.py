@@ -18,9 +18,9 @@ def event_words(words: Sequence[str], question: str, slots: Sequence[SlotHandle]
     """
     nouns = {noun for kind in ("column_nouns", "column_phrases") for noun, _ in column_nouns(kind)}
     fields = {word for slot in slots for word in split_words(f"{slot.name} {slot.field}")}
-    others = {*asked_things(question), *nouns, *filler_words(), *NO_NAMES, *fields}
-    besides = column_stems() | {stem for word in others for stem in stems(word)}
-    told = (stems(word) for word in words if not word.isdigit() and not is_unit(word))
+    besides = column_stems() | {stem for word in {*asked_things(question), *nouns, *fields} for stem in stems(word)}
+    empty = NO_NAMES | filler_words()
+    told = (stems(word) for word in words if not (word.isdigit() or word in empty or is_unit(word)))
     return [frozenset(own).union(*map(synonyms, own)) for own in told if besides.isdisjoint(own)]
 
 

@@ -19,7 +19,7 @@ def build_grammar(candidates: Candidates) -> str:
     numeric += [slot.handle for slot in candidates.slots if slot.slot.numeric]
     counts = [handle for handle in candidates.numbers if handle not in candidates.measures]
     starts = ["count", "times", "lines", "span", "share", "gap"]
-    counted = "where" if candidates.number and candidates.told else "where?"  # how many of some, not of all
+    counted = "where" if candidates.told else "where?"  # how many of some, not of all
     rules = {
         "count": f'"count(*) FROM logs" {counted}',
         "times": '("min" | "max") "(ts) FROM logs" where?',

@@ -155,6 +155,7 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
     absent = coverage < _SPOKEN_OF and asks_whether(blank) and any(value.guess for value in values)
     if absent:
         shapes, slots = [], _fields_only(slots, values)  # what is asked about is nowhere in the log
+    number = asks_how_many(question)
     marks = [_Mark(span.at, True, [f"T{number}"]) for number, span in enumerate(times, 1)]
     marks += [_Mark(at, True, [handle]) for handle, (at, _) in numbers.items()]
     marks += [_Mark(value.at, not value.plain, [value.handle]) for value in values]
@@ -182,7 +183,7 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
         gap=asks_for_gap(blank),
         listable=listable(question, profile, shapes, slots),
         things=asks_for_things(question),
-        number=asks_how_many(question),
+        number=number,
         counts_values=may_count_values(named, slots, own_columns(profile)),
         some=asks_for_share_of_some(question),
         grouped=grouped_by(question, slots),
@@ -193,7 +194,7 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
         severer=asks_for_more_severe(blank) or sum("level" in value.columns for value in values) > 1,
         line_count=counts_lines(question),
         absent=absent,
-        told=told_by(shapes, event_words(content_words(named), question, slots)),
+        told=number and told_by(shapes, event_words(content_words(named), question, slots)),
     )
 
 
