@@ -103,6 +103,8 @@ def test_the_time_between_lines() -> None:
     assert say(sql, [(None,)]) == "There were no two lines with 'Failed password' with a time to measure between."
     sql = "SELECT epoch(min(ts) FILTER (WHERE a)) - epoch(min(ts) FILTER (WHERE b)) FROM logs"
     assert say(sql, [(timedelta(seconds=-5),)]) == "The time from one to the other is -0:00:05 (-5 seconds)."
+    sql = "SELECT abs(epoch(min(ts) FILTER (WHERE a)) - epoch(min(ts) FILTER (WHERE b))) FROM logs"
+    assert say(sql, [(5.5,)]) == "The time from one to the other is 0:00:05.5 (5.5 seconds)."
     assert say("SELECT max(gap) FROM (SELECT 1)", [(61.0,)], columns=["gap"], is_gap=True) == (
         "The longest time between two lines with 'Failed password' in a row is 0:01:01 (61 seconds)."
     )

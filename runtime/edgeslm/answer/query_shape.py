@@ -65,7 +65,7 @@ class Item:
     def is_span(self) -> bool:
         """Whether it is the time between two lines, in seconds or as an interval."""
         ends = re.findall(r"\b(?:min|max)\s*\(\s*ts\s*\)", self.text, re.IGNORECASE)
-        return not self.call and len(ends) == 2 and ") - " in self.text
+        return self.call in ("", "abs") and len(ends) == 2 and ") - " in self.text
 
     @property
     def is_share(self) -> bool:

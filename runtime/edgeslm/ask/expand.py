@@ -21,6 +21,7 @@ _HANDLES = re.compile(
     r"|\b(?P<slot>A\d+)\b|\b(?P<number>N\d+)\b"
 )
 _AGGREGATE = re.compile(r"^(SELECT (?:(avg|max|min|sum|median)\(|count\((DISTINCT) )(A\d+)\))(?= FROM )")
+_BETWEEN = re.compile(r"^SELECT (epoch\(min\(ts\) .*\)) FROM logs")
 _ITEMS = re.compile(r"^SELECT (?:DISTINCT )?(.*?) FROM ", re.S)
 # Columns of every view, listed or not, and names that planned queries use: a result's column must not hide them.
 _OWN_NAMES = NEVER_SHOWN | ENTITY_SLOTS | {"port", "host", "app", "pid", "level", "count", "value"}
@@ -47,6 +48,7 @@ def expand(sql: str, candidates: Candidates) -> str:
     """Replace every handle of a planned query. Raises PlanError for a handle that was not offered."""
     try:
         sql = _AGGREGATE.sub(lambda match: f"{match[1]} AS {_aggregate_name(match, candidates)}", sql)
+        sql = _BETWEEN.sub(r"SELECT abs(\1) FROM logs", sql)  # the time between two events has no sign
         names = _name_slots(sql, candidates)
         return _HANDLES.sub(lambda match: _expand_one(match, names, candidates), sql)
     except (KeyError, StopIteration) as missing:
