@@ -3,6 +3,7 @@
 Every handle stands for something the question or the log really contains. Holds no logic of finding them (link.py).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from edgeslm.ask.fragments import Fragment
@@ -45,6 +46,7 @@ class ShapeHandle:
     slots: dict[int, str] = field(default_factory=dict)  # slot position -> column name or A-handle
     meant: frozenset[int] = frozenset()  # positions of the numbers that the question names
     holds: frozenset[str] = frozenset()  # kinds of values that messages of the pattern hold
+    stands: Mapping[str, frozenset[str]] = field(default_factory=dict)  # column -> its values beside such messages
 
 
 @dataclass
@@ -83,7 +85,8 @@ class Candidates:
     aggregates: those that may be. measured: the numeric columns and handles that anybody would add up or compare,
     None for all. absent: whether something happened is asked that no message speaks of;
     told: how many is asked, and a pattern says all that the question says of
-    what happened.
+    what happened. excludes: a condition may be turned round; left_out: the values of which the question says so.
+    alternatives: one of several conditions may be enough. bucket: the piece of time that is counted by, "" for none.
     """
 
     question: str
@@ -121,6 +124,10 @@ class Candidates:
     measured: frozenset[str] | None = None
     absent: bool = False
     told: bool = False
+    excludes: bool = True
+    left_out: frozenset[str] = frozenset()
+    alternatives: bool = True
+    bucket: str = ""
 
     def value(self, handle: str) -> ValueHandle:
         return next(value for value in self.values if value.handle == handle)

@@ -36,9 +36,11 @@ _MENTIONED = re.compile(  # an identifier that is asked for as text, at the end 
     r"(?:the (?:word|text|string|name) )?(?P<name>(?=\w*(?:[a-z][A-Z]|[A-Z]{2}[a-z]|_\w|::))[A-Za-z][\w:]*\w)"
     r"(?=\s*(?:$|[,.;:!?)]|(?:in|on|at|from|by|per|and|or|but|after|before|between|during|since|until|today|yesterday)\b))"
 )
+_PLACES = re.compile(r"[- ](?:decimals?|digits?)\b", re.I)  # how an answer is to be written
 _CODES = re.compile(r"([1-5]\d\d)s")
 _SHORT, _NEARER, _NEAR = 6, 90, 87  # letters of a short word, and how near a short or longer one must be to a column
 _LEVEL_NAMES = frozenset(("alert", "alerts", "emergency", "panic"))
+_PROGRAMS = ("app", "component")
 _LONGEST_NUMBER = 15  # digits; more fit no column of numbers
 
 
@@ -209,7 +211,9 @@ def _words_at(
         return None
     if not columns and width == 1 and len(raw) > 4 and folded.endswith("s"):  # alarms of the component ALARM
         own = profile.value_index.get(folded[:-1], {})
-        columns = {name: value for name, value in own.items() if name in ("app", "component")}
+        columns = {name: value for name, value in own.items() if name in _PROGRAMS}
+    if width == 1 and (profile.column(folded) or profile.column(folded.removesuffix("s"))):
+        columns = {name: value for name, value in columns.items() if name not in _PROGRAMS}  # nodes, not the program
     if columns and (width > 1 or len(raw) > 2):
         return ValueHandle("", raw, columns, at, True)
     if width == 1 and folded in profile.slot_index and len(raw) > 2 and _only_a_value(folded, profile):
@@ -267,4 +271,5 @@ def find_numbers(text: str) -> dict[str, tuple[tuple[int, int], str]]:
                 found.append((match.span(), word.replace(",", "")))
         elif word in NUMBER_WORDS:
             found.append((match.span(), str(NUMBER_WORDS[word])))
+    found = [one for one in found if not _PLACES.match(text, one[0][1])]
     return {f"N{number}": one for number, one in enumerate(found[:MAX_NUMBERS], 1)}

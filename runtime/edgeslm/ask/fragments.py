@@ -71,29 +71,28 @@ def choose_fragments(
 def _fragment(
     one: RankedShape, profile: Profile, known: frozenset[str], held: int | None, verbatim: Sequence[str]
 ) -> Fragment | None:
-    if named := _verbatim(one.shape, verbatim):
-        return _probe(one, profile, [(named[0][1][0], _piece(one.shape, named, known, profile))])
+    named = _verbatim(one.shape, verbatim)
     places = [(word, place) for word, stem in one.matched.items() for place in one.shape.stem_words.get(stem, ())]
     if not places:
         places = _text_before(one.shape, held) or _first_text(one.shape)
-    if not places:
+    if not places and not named:
         return None
     by_part: dict[int, list[tuple[str, tuple[int, int, int]]]] = {}
     for word, place in places:
         by_part.setdefault(place[0], []).append((word, place))
-    best = max(by_part.values(), key=lambda found: (len({word for word, _ in found}), -found[0][1][0]))
-    best = _without_columns(best, one.exact)
-    words = {word for word, _ in best}
+    most = max(by_part.values(), key=lambda found: (len({word for word, _ in found}), -found[0][1][0]), default=[])
+    best = named or _without_columns(most, one.exact)
+    words = {word for word, _ in by_part.get(named[0][1][0], ())} if named else {word for word, _ in best}
     pieces = [(best[0][1][0], _piece(one.shape, best, known, profile))]
     left = set(one.exact) - words
     for at, found in sorted(by_part.items()):
         extra = {word for word, _ in found} & left
-        if extra and at != pieces[0][0]:
+        if len(extra) > (1 if named else 0) and at != pieces[0][0]:
             spots = [pair for pair in found if pair[0] in extra]
             pieces.append((at, _piece(one.shape, spots, known, profile)))
             left -= extra
     whole = _probe(one, profile, sorted(pieces, key=lambda pair: pair[0]))
-    if whole is None or len(pieces) > 1:
+    if whole is None or len(pieces) > 1 or named:
         return whole
     texts = _apart(one.shape, best, known)
     apart = _probe(one, profile, [(best[0][1][0], text) for text in texts]) if len(texts) > 1 else None

@@ -37,9 +37,9 @@ def build_grammar(candidates: Candidates) -> str:
         "cond": _conditions(candidates, numeric),
     }
     amount = '"*" | "DISTINCT " col' if texts else '"*"'
-    for name in BUCKETS:
+    for name in [candidates.bucket] if candidates.bucket else BUCKETS:
         every = "" if candidates.one_bucket else f'"{name}"'
-        first = '"count " dir limit' if candidates.ranked or counts else ""
+        first = '"count " dir limit' if counts or (candidates.ranked and not candidates.bucket) else ""
         starts.append(f"by-{name}")
         rules[f"by-{name}"] = (
             f'"date_trunc(\'{name}\', ts) AS {name}, count(" ({amount}) ") AS count FROM logs" where? '
@@ -70,6 +70,8 @@ def build_grammar(candidates: Candidates) -> str:
         starts = [start for start in starts if start == "distinct" or start.startswith(("col-", "by-"))]
     if candidates.gap:
         starts = ["gap"]
+    if candidates.bucket:
+        starts = [f"by-{candidates.bucket}"]
     if candidates.lines:
         starts = ["lines"]
     root = f'root ::= "SELECT " ({" | ".join(starts)})'
@@ -115,23 +117,30 @@ def _either(words: tuple[str, ...] | list[str]) -> str:
 
 def _conditions(candidates: Candidates, numeric: list[str]) -> str:
     simple: list[str] = []
+    negation = '("NOT ")? ' if candidates.excludes else ""
     if candidates.shapes:
-        simple.append(f'"message " ("NOT ")? "LIKE " ({_either([shape.handle for shape in candidates.shapes])})')
+        simple.append(f'"message " {negation}"LIKE " ({_either([shape.handle for shape in candidates.shapes])})')
     for value in candidates.values:
         for column in value.columns:
-            operators = ("=", "<>", ">=") if column == "level" and candidates.severer else ("=", "<>")
+            operators = ["<>"] if value.handle in candidates.left_out else ["=", "<>"] if candidates.excludes else ["="]
+            if column == "level" and candidates.severer:
+                operators.append(">=")
             simple.append(f'"{column} " ({_either(operators)}) " {value.handle}"')
     texts = [value.handle for value in candidates.values if may_be_text(value)]
-    if texts:
-        simple.append(f'"line " ("NOT ")? "LIKE " ({_either(texts)})')
+    if kept := [handle for handle in texts if handle not in candidates.left_out]:
+        simple.append(f'"line " {negation}"LIKE " ({_either(kept)})')
+    if gone := [handle for handle in texts if handle in candidates.left_out]:
+        simple.append(f'"line NOT LIKE " ({_either(gone)})')
     simple += [f'"line LIKE {value.handle}"' for value in candidates.values if value.guess]
     if candidates.times:
-        simple.append(f'"ts " ("NOT ")? "IN " ({_either(list(candidates.times))})')
+        simple.append(f'"ts " {negation}"IN " ({_either(list(candidates.times))})')
     amounts = [handle for handle in candidates.numbers if handle not in candidates.counts]
     if amounts and numeric:
-        compared = _either([">=", "<=", ">", "<", "=", "<>"] if candidates.compares else ["=", "<>"])
-        simple.append(f'({_either(numeric)}) " " ({compared}) " " ({_either(amounts)})')
+        compared = [">=", "<=", ">", "<", "="] if candidates.compares else ["="]
+        compared += ["<>"] if candidates.excludes else []
+        simple.append(f'({_either(numeric)}) " " ({_either(compared)}) " " ({_either(amounts)})')
     if not simple:
         simple.append('"ts IS NOT NULL"')
     one = " | ".join(f"({condition})" for condition in simple)
-    return f'simple | "(" simple (" OR " simple){{1,{MOST_CONDITIONS - 1}}} ")"\nsimple ::= {one}'
+    either = f' | "(" simple (" OR " simple){{1,{MOST_CONDITIONS - 1}}} ")"' if candidates.alternatives else ""
+    return f"simple{either}\nsimple ::= {one}"

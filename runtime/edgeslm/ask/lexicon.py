@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
+from edgeslm.ask.stemmer import is_common
 from edgeslm.ask.stemmer import stem as stem_of
 
 _CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
@@ -17,6 +18,8 @@ _WORD = re.compile(r"[A-Za-z']+|\d+")
 _PLURAL = re.compile(r"[A-Z]{2,}s")  # IPs, VMs
 _RUNNING_OUT = re.compile(r"\b(?:run|ran|runs|running)(?= (?:out|low|short) (?:of|on)\b)", re.I)
 _CAPITALS = re.compile(r"\b[A-Z]{3,}\b")
+_BRITISH = re.compile(r"(\w{3,})is(e|es|ed|ing|er|ers|ation|ations)")
+_SHORT_WORD = 5  # characters: `hours` is no `hors`
 _LONGEST_WORD = 64
 # "logged in from", "tried to log in" are one word; "logged in the last hour", "lines of the log in total" are not.
 _LOGIN = re.compile(
@@ -67,8 +70,17 @@ def stems(word: str) -> tuple[str, ...]:
     if whole is None:
         if word.endswith("'s"):
             word = word[:-2]
-        return (stem_of(word.replace("'", "")),)
+        return (stem_of(_american(word.replace("'", ""))),)
     return tuple(stem_of(part) for part in whole.split())
+
+
+def _american(word: str) -> str:
+    """A British spelling as the American one where that is a common word: `synchronised`, `behaviour`."""
+    if "is" in word and (found := _BRITISH.fullmatch(word)) and is_common(f"{found[1]}ize"):
+        return f"{found[1]}iz{found[2]}"
+    if "our" in word and len(word) > _SHORT_WORD and is_common(spelt := word.replace("our", "or")):
+        return spelt
+    return word
 
 
 @cache

@@ -37,6 +37,7 @@ from edgeslm.ask.find_values import (
 from edgeslm.ask.fragments import Fragment, choose_fragments
 from edgeslm.ask.lexicon import column_nouns, column_stems, content_words, filler_words, split_words, stems, stop_words
 from edgeslm.ask.measures import field_unit, find_units, named_measures, unit_of
+from edgeslm.ask.negation import left_out, may_exclude
 from edgeslm.ask.outright import (
     asks_for_gap,
     asks_for_lines,
@@ -47,6 +48,7 @@ from edgeslm.ask.outright import (
     asks_for_things,
     asks_for_values,
     asks_how_many,
+    asked_bucket,
     asks_whether,
     compares,
     counts_lines,
@@ -55,6 +57,7 @@ from edgeslm.ask.outright import (
     find_measures,
     may_ask_for_gap,
     may_ask_when,
+    may_join,
     may_rank,
 )
 from edgeslm.ask.profile import ColumnInfo, Profile
@@ -99,6 +102,7 @@ _NUMBERING = {  # columns whose numbers are names, and the stems that speak of t
         "source_line": "source code line",
     }.items()
 }
+_SEEN_OFTEN = 5  # times: what a column never holds beside a pattern seen so often it hardly ever holds
 _LEAST_COVERAGE = 0.35  # share of the question's weight below which the best shape says nothing about its words
 _ENOUGH_COVERAGE = 0.6
 
@@ -136,7 +140,9 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
     places = {shape: at for shape, (_, at) in held.items()}
     fragments = choose_fragments(ranked, profile, MAX_SHAPES, known, places, _names(question))
     shapes = [
-        ShapeHandle(f"S{n}", one, one.shape, one.count, holds=_kinds_held(one, profile))
+        ShapeHandle(
+            f"S{n}", one, one.shape, one.count, holds=_kinds_held(one, profile), stands=_beside(one, profile)
+        )
         for n, one in enumerate(fragments, 1)
     ]
     columns = {column.name for column in profile.columns}
@@ -194,6 +200,10 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
         severer=asks_for_more_severe(blank) or sum("level" in value.columns for value in values) > 1,
         line_count=counts_lines(question),
         absent=absent,
+        excludes=may_exclude(question),
+        left_out=left_out(question, values),
+        alternatives=may_join(question),
+        bucket=asked_bucket(blank),
         told=number and told_by(shapes, event_words(content_words(named), question, slots)),
     )
 
@@ -288,6 +298,17 @@ def _measured(columns: set[str], known: frozenset[str]) -> set[str]:
 def _kinds_held(fragment: Fragment, profile: Profile) -> frozenset[str]:
     """The kinds of slots that messages of a pattern have."""
     return frozenset(slot.kind for index in fragment.members for slot in profile.shapes[index].slots)
+
+
+def _beside(fragment: Fragment, profile: Profile) -> dict[str, frozenset[str]]:
+    """The values that columns have beside messages of a pattern, where enough of those were seen."""
+    if fragment.count < _SEEN_OFTEN and not profile.complete:
+        return {}
+    found: dict[str, set[str]] = {}
+    for index in fragment.members:
+        for name, values in profile.shapes[index].columns.items():
+            found.setdefault(name, set()).update(values)
+    return {name: frozenset(values) for name, values in found.items()}
 
 
 def _longest_named(columns: list[ColumnInfo]) -> list[ColumnInfo]:

@@ -88,10 +88,12 @@ _WHETHER = (
     r"^\W*(?:(?:so|and|please|tell me)\W+)*(?:(?:did|was|were|has|have|had|is there|are there|does|do)\b"
     r"(?! (?:more|most|less|fewer)\b)|any\b)"
 )
+_IF_ANY = r"\bif (?:there (?:is|are|was|were) )?(?:any|one|some)\b(?! of)\W*$"
 _LONGEST_GAP = (
     r"\b(?:longest|largest|biggest|greatest|max|maximum|maximal|widest) (?:time )?"
     r"(?:gap|silence|pause|silent (?:period|phase|stretch)|quiet (?:period|phase|stretch)|lull)\b"
 )
+_RANKED = frozenset("top median rank ranks ranked ranking winner compare compared versus vs".split())
 _RANKING = _SUPERLATIVE | frozenset(
     "top rank ranks ranked ranking leading leader winner first last order ordered sort sorted descending best worst"
     " more less which what when single one main chiefly mostly predominantly primary dominant maximum max minimum min"
@@ -102,6 +104,14 @@ _LOW = frozenset("shortest smallest lowest least minimum min minimal fastest qui
 _MEANS = frozenset("average averages averaged avg mean".split())
 _TO_MEAN = r"\b(?:(?:i|we|you|they)|do(?:es)? (?:it|that|this))\s+mean\b"  # what is said, not what is reckoned
 _SPEEDS = frozenset("speed speeds rate rates throughput bandwidth free left remaining".split())
+_PER_BUCKET = (
+    r"\b(?:per|by|(?:for |in |on )?each|(?:for |in )?every|by the) (?:calendar )?(second|minute|hour|day|week|month|year)\b(?! of)"
+    r"|\b(hourly|daily|weekly|monthly|yearly)\b"
+)
+_OFTEN = {"hourly": "hour", "daily": "day", "weekly": "week", "monthly": "month", "yearly": "year"}
+_JOINING = frozenset(
+    "or and both either any all nor neither plus as together besides including these those than versus vs compared".split()
+)
 _WHICH_BUCKET = r"\b(?:which|what) (?:one )?(?:second|minute|hour|day|date|week|month)\b"
 _NO_LINES = frozenset(
     "per by each every grouped number count counts counted share percent percentage average mean sum total first last"
@@ -216,7 +226,7 @@ def asks_for_things(question: str) -> bool:
 
 def asks_whether(question: str) -> bool:
     """Whether it asks if something happened at all: `did we run out of memory`, `any trouble with the pumps`."""
-    return re.match(_WHETHER, question, re.I) is not None
+    return re.match(_WHETHER, question, re.I) is not None or re.search(_IF_ANY, question, re.I) is not None
 
 
 def asks_how_many(question: str) -> bool:
@@ -228,7 +238,7 @@ def asks_how_many(question: str) -> bool:
 def may_rank(question: str) -> bool:
     """Whether any word of it could ask for the first of a ranking: `most`, `top`, `which … more`."""
     words = _words(question)
-    return not _RANKING.isdisjoint(words) or any(word.endswith("est") and len(word) > 4 for word in words)
+    return not _RANKING.isdisjoint(words) or any(_is_superlative(word) for word in words)
 
 
 def asks_for_gap(question: str) -> bool:
@@ -255,6 +265,23 @@ def find_aggregates(question: str, every: Sequence[str]) -> tuple[str, ...]:
     return tuple(one for one in every if one != ("min" if high else "max"))
 
 
+def asked_bucket(question: str) -> str:
+    """The piece of time of which each is asked for: of `lines per month`, `errors by day`, `monthly`; "" for none.
+
+    Not of an average or a most, which are asked of those pieces.
+    """
+    words = set(_words(question))
+    if not words.isdisjoint(_MEANS | _SUPERLATIVE | _RANKED | _SPEEDS) or any(_is_superlative(word) for word in words):
+        return ""
+    found = {one[1] or _OFTEN[one[2]] for one in re.finditer(_PER_BUCKET, question.casefold())}
+    return found.pop() if len(found) == 1 else ""
+
+
+def may_join(question: str) -> bool:
+    """Whether one of several conditions may be enough: it names more than one thing, with `or`, `and` or a comma."""
+    return not _JOINING.isdisjoint(_words(question)) or re.search(r"[,/|&+;]", question) is not None
+
+
 def asks_for_one_bucket(question: str) -> bool:
     """Whether it asks which stretch of time had the most or the least: `on which day were there more errors`."""
     words = _words(question)
@@ -269,6 +296,10 @@ def may_ask_when(question: str) -> bool:
         or any(word.startswith(_WHEN_STARTS) or "stamp" in word for word in words)
         or "how long" in question.casefold()
     )
+
+
+def _is_superlative(word: str) -> bool:
+    return word.endswith("est") and len(word) > 4
 
 
 def _words(question: str) -> list[str]:

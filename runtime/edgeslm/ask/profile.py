@@ -20,6 +20,7 @@ NEVER_SHOWN = {"line_no", "line", "message", "level_text", "ts", "record", "sour
 ENTITY_SLOTS = {"ip", "user", "url", "path", "mac", "uuid", "email"}  # slot kinds that a column of the view reads
 _VALUE_COLUMNS = {"level", "ts", "line_no"}
 _PROGRAM_ENDING = re.compile(r"(?<=\w)(?:\.(?:exe|bin|service|socket|timer|sh|py|pl|rb|js|jar)|\([\w.-]+\))$", re.I)
+_SHORTEST_FILE = 3  # characters of a path's last part that stands for it
 _MAX_DISTINCT = 5000
 RARE_LEVEL = 0.2
 
@@ -83,16 +84,19 @@ class Profile:
 
     @cached_property
     def slot_index(self) -> dict[str, list[tuple[Shape, int]]]:
-        """Folded slot value -> the shapes and slot positions where it was seen."""
+        """Folded slot value -> the shapes and slot positions where it was seen; a path also by its last part."""
         index: dict[str, list[tuple[Shape, int]]] = {}
         for shape in self.shapes:
             for at, slot in enumerate(shape.slots):
                 if slot.kind in ("clock", "date"):
                     continue
                 for value in slot.values:
-                    places = index.setdefault(value.casefold(), [])
-                    if len(places) < 12:
-                        places.append((shape, at))
+                    folded = value.casefold()
+                    tail = folded.rsplit("/", 1)[-1] if slot.kind == "path" else ""
+                    for one in (folded, tail) if len(tail) >= _SHORTEST_FILE and tail != folded else (folded,):
+                        places = index.setdefault(one, [])
+                        if len(places) < 12:
+                            places.append((shape, at))
         return index
 
     @cached_property

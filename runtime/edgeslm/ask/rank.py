@@ -131,7 +131,7 @@ COLUMN_OF = {
     "ip": "ip", "address": "ip", "user": "user", "usernam": "user", "host": "host", "hostnam": "host",
     "machin": "host", "server": "host", "port": "port", "process": "app", "program": "app", "pid": "pid",
     "compon": "component", "class": "component", "level": "level", "status": "status", "path": "path", "url": "path",
-    "thread": "thread", "method": "method", "servic": "app",
+    "thread": "thread", "method": "method", "servic": "app", "node": "host",
 }  # fmt: skip
 
 

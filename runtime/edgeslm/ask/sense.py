@@ -45,9 +45,13 @@ def nonsense(handle_sql: str, candidates: Candidates) -> str:
     if candidates.absent and named.isdisjoint(value.handle for value in candidates.values if not value.columns):
         return "nothing of what is asked about"
     for handle in (found[1] for one in every if (found := _OF_SHAPE.fullmatch(one))):
-        holds = candidates.shape(handle).holds
-        if any((found := _OF_ENTITY.match(one)) and found[1] not in holds for one in every):
+        shape = candidates.shape(handle)
+        if any((found := _OF_ENTITY.match(one)) and found[1] not in shape.holds for one in every):
             return "a value that those messages lack"
+        for column, value in (found.groups() for one in every if (found := _EQUAL.fullmatch(one))):
+            beside = shape.stands.get(column)
+            if beside and candidates.value(value).columns.get(column, "") not in beside:
+                return "messages beside what they never stand"
     if candidates.some and handle_sql.startswith("SELECT 100.0 *") and not every:
         return "a share of all lines where one of some is asked for"
     if candidates.grouped and listed and listed[3] and listed[3] != candidates.grouped:
@@ -60,7 +64,11 @@ def nonsense(handle_sql: str, candidates: Candidates) -> str:
 
 def _meant(candidates: Candidates) -> list[str]:
     """The handles that no query can do without: times, texts in quotes, addresses and names that a column holds."""
-    values = [value for value in candidates.values if value.quoted or _is_certain(value)]
+    values = [
+        value
+        for value in candidates.values
+        if value.quoted or value.handle in candidates.left_out or _is_certain(value)
+    ]
     return [*candidates.times, *(value.handle for value in values)]
 
 

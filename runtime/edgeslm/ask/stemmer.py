@@ -23,6 +23,11 @@ def stem(word: str) -> str:
     return known if known is not None else compute_stem(word)
 
 
+def is_common(word: str) -> bool:
+    """Whether it is one of the common words that are looked up."""
+    return word in _table()
+
+
 def compute_stem(word: str) -> str:
     """The stem by the stemmer itself, without the table."""
     return str(_english().stemWord(word))

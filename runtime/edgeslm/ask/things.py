@@ -39,6 +39,16 @@ _TIMES = frozenset(
 NO_NAMES = _SKIPPED | _ENDS | _TIMES  # words that name nothing that a log has
 _PLACE = {"per": 0, "each": 0, "every": 0, "by": 2}  # which says more of what is listed; other words 1
 _LONGEST = 4  # words of a name
+_BEHIND = 32  # characters behind a slot in which a word can stand
+_NUMBERING = {  # columns whose numbers are names, and the stems that speak of them
+    name: frozenset(stem for word in words.split() for stem in stems(word))
+    for name, words in {
+        "pid": "pid pids process id number",
+        "tid": "tid tids thread threads id number",
+        "port": "port ports number address",
+        "source_line": "source code line number",
+    }.items()
+}
 _ALSO = {  # columns that a stem may mean beside the one it names first
     stem: names
     for words, names in (
@@ -122,9 +132,12 @@ def listable(
     also = {name for stem in own for name in _ALSO.get(stem, ())} & columns
     if named:
         return frozenset(named | also | beside)
+    if own and (followed := {slot.handle for slot in slots if not slot.slot.numeric and own & _right_behind(slot, shapes)}):
+        return frozenset(followed | also | beside)
     said = {stem for word in split_words(question) for stem in stems(word)}
     if not said.isdisjoint(_NUMBERS) or not (own or re.search(_WHO, question, re.I)):
-        return frozenset()
+        numbering = {name for name in columns if said.isdisjoint(_NUMBERING.get(name, said))}
+        return frozenset((columns | {slot.handle for slot in slots}) - numbering) if numbering else frozenset()
     telling = {name for name in columns if _tells_apart(name, profile)}
     telling |= {slot.handle for slot in slots if not slot.slot.numeric or own & _around(slot, shapes)}
     return frozenset(telling | also | beside)
@@ -148,6 +161,16 @@ def _around(slot: SlotHandle, shapes: Sequence[ShapeHandle]) -> set[str]:
                 ]
                 near |= {stem for text in texts for word in split_words(text) for stem in stems(word)}
     return near
+
+
+def _right_behind(slot: SlotHandle, shapes: Sequence[ShapeHandle]) -> set[str]:
+    """The stems of the word right behind a slot, wherever it is one: of `any [east] datasource`."""
+    behind: set[str] = set()
+    for shape in shapes:
+        for part, after in itertools.pairwise(shape.shape.parts):
+            if part is slot.slot and isinstance(after, str) and (words := split_words(after[:_BEHIND])):
+                behind |= set(stems(words[0]))
+    return behind
 
 
 def _tells_apart(name: str, profile: Profile) -> bool:

@@ -15,6 +15,8 @@ _SHORTHAND = [
     ("w/o", r"(?<!\S)w/o(?!\S)", "without"),
     ("w/", r"(?<!\S)w/(?:\s+|(?=[a-z]+(?!\S)))", "with "),
     ("#", r"(?<!\S)#\s*(?:of\s+)?(?=[A-Za-z]{2})", "number of "),
+    ("hottest", r"\b(?:at (?:its|their|the) )?hottest(?: temperatures?)?\b", "highest temperature"),
+    ("coldest", r"\b(?:at (?:its|their|the) )?coldest(?: temperatures?)?\b", "lowest temperature"),
     ("&", r"(?<!\S)&(?!\S)", "and"),
 ]
 _LEFT_OUT = re.compile(r"\b(?:leav|skip|omit|ignor|exclud|without|except|not\b)", re.I)

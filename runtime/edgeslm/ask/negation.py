@@ -1,0 +1,49 @@
+"""What a question leaves out: whether it excludes anything at all, and the values it names as left out.
+
+Words only; which condition is turned round is the planner's choice unless the question says so of a value outright.
+"""
+
+import re
+from collections.abc import Iterable
+
+from edgeslm.ask.candidates import ValueHandle
+from edgeslm.ask.lexicon import split_words
+
+_NEGATING = frozenset(
+    "not no non never none nobody nothing neither nor without w/o except excepting excluding besides but apart aside"
+    " other others otherwise minus outside rest else different unlike rather instead lack lacks lacking missing misses"
+    " absent only unless beyond away remaining inverse opposite hide drop dropping filter filtered cannot nowhere free"
+    " another elsewhere everything anything everyone anyone rid unequal less".split()
+)
+_STARTS = ("exclud", "ignor", "omit", "leav", "skip", "disregard", "excep", "remov")
+_OPERATORS = re.compile(r"!=|<>|≠|\bsave for\b|\btak(?:e|ing)\b.+\bout\b|\b\w+n['’]?t\b|[!~¬]\s*\w|(?<!\S)-\w", re.I)
+_LEFT_OUT = (  # what a value stands behind that is left out
+    r"(?:apart from|aside from|other than|except(?: for| from)?|excepting|excluding|excludes?|besides|disregard(?:ing)?"
+    r"|ignor(?:e|ing)|omit(?:ting)?|leav(?:e|ing) (?:out|aside)|(?:not|without) counting|not including|but not|not (?:from|by|on|in|at|for)"
+    r"|(?:that|which|who|what|it) (?:is|are|was|were)(?: not|n't)|other users than|others? than)"
+    r"(?: (?:the|those|any|all|that|lines|messages|entries|ones|from|of|by|a|an|user|host|program|app|component))*\W*$"
+)
+_ASIDE = r"^\W*(?:aside|out)\b"
+
+
+def may_exclude(question: str) -> bool:
+    """Whether any word or sign of it could leave something out: `except`, `other than`, `isn't`, `!=`."""
+    words = split_words(question)
+    return (
+        not _NEGATING.isdisjoint(words)
+        or any(word.startswith(_STARTS) for word in words)
+        or _OPERATORS.search(question) is not None
+    )
+
+
+def left_out(question: str, values: Iterable[ValueHandle]) -> frozenset[str]:
+    """The handles of values that it leaves out: `apart from root`, `leaving sshd aside`."""
+    return frozenset(
+        value.handle
+        for value in values
+        if not value.guess
+        and (
+            re.search(rf"\b{_LEFT_OUT}", before := question[: value.at[0]], re.I)
+            or (re.search(r"\bleav(?:e|ing)\s*\W*$", before, re.I) and re.match(_ASIDE, question[value.at[1] :], re.I))
+        )
+    )
