@@ -86,7 +86,8 @@ class Candidates:
     None for all. absent: whether something happened is asked that no message speaks of;
     told: how many is asked, and a pattern says all that the question says of
     what happened. excludes: a condition may be turned round; left_out: the values of which the question says so.
-    alternatives: one of several conditions may be enough. bucket: the piece of time that is counted by, "" for none.
+    alternatives: one of several conditions may be enough. amount: how much of a unit is asked for, at: a moment, what:
+    what something was. bucket: the piece of time that is counted by, "" for none.
     """
 
     question: str
@@ -127,6 +128,9 @@ class Candidates:
     excludes: bool = True
     left_out: frozenset[str] = frozenset()
     alternatives: bool = True
+    amount: bool = False
+    at: bool = False
+    what: bool = False
     bucket: str = ""
 
     def value(self, handle: str) -> ValueHandle:

@@ -20,13 +20,14 @@ def build_grammar(candidates: Candidates) -> str:
     counts = [handle for handle in candidates.numbers if handle not in candidates.measures]
     starts = ["count", "times", "lines", "span", "share", "gap"]
     counted = "where" if candidates.told else "where?"  # how many of some, not of all
+    of_some = "where" if candidates.some else "where?"
     rules = {
         "count": f'"count(*) FROM logs" {counted}',
         "times": '("min" | "max") "(ts) FROM logs" where?',
         "lines": '"line_no, line FROM logs" where? (" ORDER BY ts" " DESC"? limit)?',
         "span": '"epoch(" ("max(ts)) - epoch(min(ts)) FROM logs" where? | '
         '"min(ts) FILTER (WHERE " conds ")) - epoch(min(ts) FILTER (WHERE " conds ")) FROM logs" where?)',
-        "share": '"100.0 * count(*) FILTER (WHERE " conds ") / count(*) FROM logs" where?',
+        "share": f'"100.0 * count(*) FILTER (WHERE " conds ") / count(*) FROM logs" {of_some}',
         "gap": '"max(gap) FROM (SELECT epoch(ts) - epoch(lag(ts) OVER (ORDER BY ts)) AS gap FROM logs" where? ")"',
         "having": f'" HAVING count(*) > " ({_either([*(counts if candidates.compares else ()), "1"])})',
         "dir": '"DESC" | "ASC"',
@@ -68,6 +69,12 @@ def build_grammar(candidates: Candidates) -> str:
         starts = [start for start in starts if start not in ("times", "lines", "span", "share", "gap")]
     if candidates.things and texts:
         starts = [start for start in starts if start == "distinct" or start.startswith(("col-", "by-"))]
+    if candidates.what:
+        starts = [start for start in starts if start != "lines"]
+    if candidates.amount and (amounts := [start for start in starts if start in ("aggregate", "span", "gap")]):
+        starts = amounts
+    if candidates.at:
+        starts = ["times"]
     if candidates.gap:
         starts = ["gap"]
     if candidates.bucket:

@@ -39,6 +39,7 @@ from edgeslm.ask.lexicon import column_nouns, column_stems, content_words, fille
 from edgeslm.ask.measures import field_unit, find_units, named_measures, unit_of
 from edgeslm.ask.negation import left_out, may_exclude
 from edgeslm.ask.outright import (
+    asks_for_amount,
     asks_for_gap,
     asks_for_lines,
     asks_for_more_severe,
@@ -49,6 +50,8 @@ from edgeslm.ask.outright import (
     asks_for_values,
     asks_how_many,
     asked_bucket,
+    asks_what,
+    asks_when,
     asks_whether,
     compares,
     counts_lines,
@@ -203,6 +206,9 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
         excludes=may_exclude(question),
         left_out=left_out(question, values),
         alternatives=may_join(question),
+        amount=asks_for_amount(question),
+        at=asks_when(question),
+        what=asks_what(question),
         bucket=asked_bucket(blank),
         told=number and told_by(shapes, event_words(content_words(named), question, slots)),
     )

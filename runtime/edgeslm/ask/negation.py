@@ -20,9 +20,11 @@ _OPERATORS = re.compile(r"!=|<>|≠|\bsave for\b|\btak(?:e|ing)\b.+\bout\b|\b\w+
 _LEFT_OUT = (  # what a value stands behind that is left out
     r"(?:apart from|aside from|other than|except(?: for| from)?|excepting|excluding|excludes?|besides|disregard(?:ing)?"
     r"|ignor(?:e|ing)|omit(?:ting)?|leav(?:e|ing) (?:out|aside)|(?:not|without) counting|not including|but not|not (?:from|by|on|in|at|for)"
-    r"|(?:that|which|who|what|it) (?:is|are|was|were)(?: not|n't)|other users than|others? than)"
+    r"|(?:that|which|who|what|it) (?:is|are|was|were)(?: not|n't)|other \w+ than|others? than"
+    r"|(?:\bnot|n't|\bnever|\bwithout|\bno) (?:mention|contain|includ|say|have|hav|hold)\w*|\black(?:s|ing)?)"
     r"(?: (?:the|those|any|all|that|lines|messages|entries|ones|from|of|by|a|an|user|host|program|app|component))*\W*$"
 )
+_JOINED = r"[\s\"'”]*(?:,|and|or|nor|&|/)(?: (?:the|from|by|on))?[\s\"'“]*"
 _ASIDE = r"^\W*(?:aside|out)\b"
 
 
@@ -37,13 +39,14 @@ def may_exclude(question: str) -> bool:
 
 
 def left_out(question: str, values: Iterable[ValueHandle]) -> frozenset[str]:
-    """The handles of values that it leaves out: `apart from root`, `leaving sshd aside`."""
-    return frozenset(
-        value.handle
-        for value in values
-        if not value.guess
-        and (
-            re.search(rf"\b{_LEFT_OUT}", before := question[: value.at[0]], re.I)
-            or (re.search(r"\bleav(?:e|ing)\s*\W*$", before, re.I) and re.match(_ASIDE, question[value.at[1] :], re.I))
-        )
-    )
+    """The handles of values that it leaves out: `apart from root and admin`, `leaving sshd aside`."""
+    found: set[str] = set()
+    last = None  # where the last one ended
+    for value in sorted((one for one in values if not one.guess), key=lambda one: one.at):
+        before, after = question[: value.at[0]], question[value.at[1] :]
+        aside = re.search(r"\bleav(?:e|ing)\W*$", before, re.I) and re.match(_ASIDE, after, re.I)
+        joined = last is not None and re.fullmatch(_JOINED, question[last : value.at[0]], re.I)
+        if aside or joined or re.search(rf"(?:\b|(?=n't)){_LEFT_OUT}", before, re.I):
+            found.add(value.handle)
+            last = value.at[1]
+    return frozenset(found)

@@ -84,6 +84,13 @@ _NO_THINGS = frozenset(
 )
 _WHEN_LINES = frozenset("before after while until".split())
 _HOW_MANY = r"^\W*(?:(?:so|and|please|tell me|can you tell me)\W+)*(?:how (?:many|often)|number of)\b((?: \S+){0,3})"
+_HOW_MUCH = r"^\W*(?:(?:so|and|please|tell me|can you tell me)\W+)*how (?:many|much) (\w+)"
+_AT_WHICH = r"^\W*(?:(?:so|and|please|tell me|can you tell me)\W+)*(?:when (?:did|was|were|had|has|is)|at what time)\b"
+_WHAT = r"^\W*(?:(?:so|and|please|tell me|can you tell me)\W+)*what(?:'?s| is| was)\b"
+_SAID = frozenset(
+    "message messages text said say says happened happening going events event entry error errors case"
+    " cases occurrence wording logged".split()
+)
 _WHETHER = (
     r"^\W*(?:(?:so|and|please|tell me)\W+)*(?:(?:did|was|were|has|have|had|is there|are there|does|do)\b"
     r"(?! (?:more|most|less|fewer)\b)|any\b)"
@@ -233,6 +240,28 @@ def asks_how_many(question: str) -> bool:
     """Whether it asks for a number of lines or things, and not for one of units: `how many minutes`."""
     found = re.match(_HOW_MANY, question, re.I)
     return found is not None and not any(is_unit(word) for word in _words(found[1] or ""))
+
+
+def asks_for_amount(question: str) -> bool:
+    """Whether it asks how much of a unit there is, so for no number of lines or things: `how many bytes were sent`."""
+    found = re.match(_HOW_MUCH, question, re.I)
+    return found is not None and is_unit(found[1]) and found[1].casefold() not in _SHARES
+
+
+def asks_when(question: str) -> bool:
+    """Whether it asks for one moment and no stretch of time: `when did the backup start`; not `when was it busiest`."""
+    return re.match(_AT_WHICH, question, re.I) is not None and not may_rank(_without_order(question))
+
+
+def asks_what(question: str) -> bool:
+    """Whether it asks what something was, so for no lines: `what is the last totalCalories`."""
+    words = _words(question)
+    return re.match(_WHAT, question, re.I) is not None and _LINE_NOUNS.union(_SAID).isdisjoint(words)
+
+
+def _without_order(question: str) -> str:
+    """The question without `first`, `last` and `which`, which order lines by time where a moment is asked for."""
+    return re.sub(r"\b(?:when|first|last|which|what|main|more|less|order\w*|sort\w*)\b", " ", question, flags=re.I)
 
 
 def may_rank(question: str) -> bool:

@@ -15,6 +15,7 @@ _HANDLE = re.compile(r"\b[VT]\d\b")
 _NUMBER = re.compile(r"\bN\d\b")
 _OF_SHAPE = re.compile(r"message LIKE (S\d+)")
 _OF_ENTITY = re.compile(r"(ip|mac|email|uuid|url) (?:IS NOT NULL|= )")  # kinds that nothing else in a message reads
+_IDENTIFIER = re.compile(r"[a-z][A-Z]|[A-Z]{2}[a-z]{2}|\w_\w")
 _EQUAL = re.compile(r"(\w+) = (V\d+)")
 
 
@@ -67,9 +68,14 @@ def _meant(candidates: Candidates) -> list[str]:
     values = [
         value
         for value in candidates.values
-        if value.quoted or value.handle in candidates.left_out or _is_certain(value)
+        if value.quoted or value.handle in candidates.left_out or _is_certain(value) or _is_identifier(value)
     ]
     return [*candidates.times, *(value.handle for value in values)]
+
+
+def _is_identifier(value: ValueHandle) -> bool:
+    """Whether it is a name as programs have them, `BOOT_COMPLETED` or `TeamViewer`, that no column holds."""
+    return not value.plain and not value.guess and not value.columns and _IDENTIFIER.search(value.text) is not None
 
 
 def _is_certain(value: ValueHandle) -> bool:
