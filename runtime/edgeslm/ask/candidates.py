@@ -87,7 +87,7 @@ class Candidates:
     told: how many is asked, and a pattern says all that the question says of
     what happened. excludes: a condition may be turned round; left_out: the values of which the question says so.
     alternatives: one of several conditions may be enough. amount: how much of a unit is asked for, at: a moment, what:
-    what something was. bucket: the piece of time that is counted by, "" for none.
+    what something was; clock: a time is named. bucket: the piece of time that is counted by, "" for none.
     """
 
     question: str
@@ -131,6 +131,7 @@ class Candidates:
     amount: bool = False
     at: bool = False
     what: bool = False
+    clock: bool = True
     bucket: str = ""
 
     def value(self, handle: str) -> ValueHandle:

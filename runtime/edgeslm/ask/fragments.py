@@ -13,6 +13,7 @@ from edgeslm.ask.lexicon import column_stems, locate_words, stems, stop_words
 from edgeslm.ask.profile import Profile
 from edgeslm.ask.rank import RankedShape
 from edgeslm.ask.shapes import Shape
+from edgeslm.ask.values import LEVEL_WORDS
 
 LONG_WORD = 10  # characters of a word that stands for itself: getaddrinfo
 LONGEST_PIECE = 48
@@ -219,12 +220,19 @@ def _piece(shape: Shape, found: Sequence[_Place], known: frozenset[str], profile
     start, end = _whole_words(part, start, end)
     distinct |= {""} if grown else set()
     alone = len(distinct) < 2 and end - start < LONG_WORD
+    if alone and not profile.has_levels and _is_severity(part[start:end], profile):
+        return part[start:end], start
     if alone or end - start > 3 * LONGEST_PIECE:
         wide = _widen(part, start, end)
         start, end = (_shared(part, start, end, wide, profile) if alone else None) or wide
     text = part[start:end]
     left = len(text) - len(text.lstrip(_TRIM))
     return text.strip(_TRIM), start + left
+
+
+def _is_severity(word: str, profile: Profile) -> bool:
+    """Whether it is a word for a level that messages of several shapes have: all that a log without levels says of it."""
+    return word.casefold() in LEVEL_WORDS and sum(word in shape.example for shape in profile.shapes) > 1
 
 
 def _shared(part: str, start: int, end: int, wide: tuple[int, int], profile: Profile) -> tuple[int, int] | None:

@@ -70,7 +70,7 @@ def build_grammar(candidates: Candidates) -> str:
     if candidates.things and texts:
         starts = [start for start in starts if start == "distinct" or start.startswith(("col-", "by-"))]
     if candidates.what:
-        starts = [start for start in starts if start != "lines"]
+        starts = [start for start in starts if start not in ("lines", *(() if candidates.clock else ("times",)))]
     if candidates.amount and (amounts := [start for start in starts if start in ("aggregate", "span", "gap")]):
         starts = amounts
     if candidates.at:

@@ -62,6 +62,7 @@ from edgeslm.ask.outright import (
     may_ask_when,
     may_join,
     may_rank,
+    names_time,
 )
 from edgeslm.ask.profile import ColumnInfo, Profile
 from edgeslm.ask.rank import PARTICLES, LexicalRanker, RankedShape, ShapeRanker, own_columns
@@ -209,6 +210,7 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
         amount=asks_for_amount(question),
         at=asks_when(question),
         what=asks_what(question),
+        clock=names_time(question),
         bucket=asked_bucket(blank),
         told=number and told_by(shapes, event_words(content_words(named), question, slots)),
     )

@@ -87,6 +87,7 @@ _HOW_MANY = r"^\W*(?:(?:so|and|please|tell me|can you tell me)\W+)*(?:how (?:man
 _HOW_MUCH = r"^\W*(?:(?:so|and|please|tell me|can you tell me)\W+)*how (?:many|much) (\w+)"
 _AT_WHICH = r"^\W*(?:(?:so|and|please|tell me|can you tell me)\W+)*(?:when (?:did|was|were|had|has|is)|at what time)\b"
 _WHAT = r"^\W*(?:(?:so|and|please|tell me|can you tell me)\W+)*what(?:'?s| is| was)\b"
+_CLOCK = frozenset("time times date day moment when timestamp ts hour minute clock".split())
 _SAID = frozenset(
     "message messages text said say says happened happening going events event entry error errors case"
     " cases occurrence wording logged".split()
@@ -257,6 +258,11 @@ def asks_what(question: str) -> bool:
     """Whether it asks what something was, so for no lines: `what is the last totalCalories`."""
     words = _words(question)
     return re.match(_WHAT, question, re.I) is not None and _LINE_NOUNS.union(_SAID).isdisjoint(words)
+
+
+def names_time(question: str) -> bool:
+    """Whether it says a word for a time outright: `what is the last time …`."""
+    return not _CLOCK.isdisjoint(_words(question))
 
 
 def _without_order(question: str) -> str:

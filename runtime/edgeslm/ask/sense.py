@@ -53,6 +53,8 @@ def nonsense(handle_sql: str, candidates: Candidates) -> str:
             beside = shape.stands.get(column)
             if beside and candidates.value(value).columns.get(column, "") not in beside:
                 return "messages beside what they never stand"
+    if handle_sql.startswith("SELECT 100.0 *") and compared and compared[0] in every:
+        return "a share that is the whole"
     if candidates.some and handle_sql.startswith("SELECT 100.0 *") and not every:
         return "a share of all lines where one of some is asked for"
     if candidates.grouped and listed and listed[3] and listed[3] != candidates.grouped:
