@@ -86,8 +86,9 @@ class Candidates:
     None for all. absent: whether something happened is asked that no message speaks of;
     told: how many is asked, and a pattern says all that the question says of
     what happened. excludes: a condition may be turned round; left_out: the values of which the question says so.
-    alternatives: one of several conditions may be enough. amount: how much of a unit is asked for, at: a moment, what:
-    what something was; clock: a time is named. bucket: the piece of time that is counted by, "" for none.
+    alternatives: one of several conditions may be enough. amount: the unit of which it is asked how much there
+    is; by_amount: a ranking by a sum or the like. without: something is left out for certain. at: a moment is asked
+    for, what: what something was; clock: a time is named. bucket: the piece of time that is counted by, "" for none.
     """
 
     question: str
@@ -128,7 +129,9 @@ class Candidates:
     excludes: bool = True
     left_out: frozenset[str] = frozenset()
     alternatives: bool = True
-    amount: bool = False
+    amount: str = ""
+    by_amount: bool = False
+    without: bool = False
     at: bool = False
     what: bool = False
     clock: bool = True

@@ -5,6 +5,7 @@ Invariant: each sentence of the grammar, once its handles are expanded, is one S
 """
 
 from edgeslm.ask.candidates import Candidates, ValueHandle
+from edgeslm.ask.measures import is_time_unit
 
 BUCKETS = ("second", "minute", "hour", "day", "week", "month")
 MOST_CONDITIONS = 5  # joined by AND, and in one pair of brackets by OR: a model that is lost repeats them without end
@@ -63,16 +64,19 @@ def build_grammar(candidates: Candidates) -> str:
         rules["top"] = f'" LIMIT " ({_either(counts if one_of_many else [*counts, "1"])})'
     for number, name in enumerate(listed):
         starts.append(f"col-{number}")
-        rules[f"col-{number}"] = _column_forms(name, measured, _held(name, candidates), top)
+        rules[f"col-{number}"] = _column_forms(name, measured, _held(name, candidates), top, candidates.by_amount)
     starts = [one for one in starts if (candidates.gaps or one != "gap") and (candidates.when or one != "times")]
     if candidates.number:
         starts = [start for start in starts if start not in ("times", "lines", "span", "share", "gap")]
     if candidates.things and texts:
         starts = [start for start in starts if start == "distinct" or start.startswith(("col-", "by-"))]
+    if candidates.by_amount and measured and texts:
+        starts = [start for start in starts if start.startswith("col-")]
     if candidates.what:
         starts = [start for start in starts if start not in ("lines", *(() if candidates.clock else ("times",)))]
-    if candidates.amount and (amounts := [start for start in starts if start in ("aggregate", "span", "gap")]):
-        starts = amounts
+    if candidates.amount:
+        spans = ("span", "gap") if is_time_unit(candidates.amount) else ()
+        starts = [start for start in starts if start in ("aggregate", *spans)] or starts
     if candidates.at:
         starts = ["times"]
     if candidates.gap:
@@ -93,16 +97,18 @@ def _held(name: str, candidates: Candidates) -> str:
     return f'" WHERE " (conds " AND ")? "{name} IS NOT NULL"'
 
 
-def _column_forms(name: str, measured: list[str], held: str, top: str) -> str:
+def _column_forms(name: str, measured: list[str], held: str, top: str, by_amount: bool) -> str:
     """What may follow a column that the result begins with: its values by time, its groups, or a number beside it.
 
-    top: how many of the groups there may be.
+    top: how many of the groups there may be. by_amount: only by a number beside it.
     """
     forms = [
         f'" FROM logs" {held} " ORDER BY ts" " DESC"? limit',
         f'", count(*) AS count FROM logs" {held} " GROUP BY {name}" having? " ORDER BY count " dir {top}',
         f'", count(DISTINCT " col ") AS count FROM logs" {held} " GROUP BY {name} ORDER BY count " dir {top}',
     ]
+    if by_amount and measured:
+        forms = []
     if measured:
         forms.append(f'", " agg "(" num ") AS value FROM logs" {held} " GROUP BY {name} ORDER BY value " dir {top}')
         forms += [f'", {other} FROM logs" where? " ORDER BY {other} " dir limit' for other in measured if other != name]

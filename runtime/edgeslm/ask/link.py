@@ -37,7 +37,7 @@ from edgeslm.ask.find_values import (
 from edgeslm.ask.fragments import Fragment, choose_fragments
 from edgeslm.ask.lexicon import column_nouns, column_stems, content_words, filler_words, split_words, stems, stop_words
 from edgeslm.ask.measures import field_unit, find_units, named_measures, unit_of
-from edgeslm.ask.negation import left_out, may_exclude
+from edgeslm.ask.negation import excludes_outright, left_out, may_exclude
 from edgeslm.ask.outright import (
     asks_for_amount,
     asks_for_gap,
@@ -63,6 +63,7 @@ from edgeslm.ask.outright import (
     may_join,
     may_rank,
     names_time,
+    ranks_by_amount,
 )
 from edgeslm.ask.profile import ColumnInfo, Profile
 from edgeslm.ask.rank import PARTICLES, LexicalRanker, RankedShape, ShapeRanker, own_columns
@@ -106,7 +107,6 @@ _NUMBERING = {  # columns whose numbers are names, and the stems that speak of t
         "source_line": "source code line",
     }.items()
 }
-_SEEN_OFTEN = 5  # times: what a column never holds beside a pattern seen so often it hardly ever holds
 _LEAST_COVERAGE = 0.35  # share of the question's weight below which the best shape says nothing about its words
 _ENOUGH_COVERAGE = 0.6
 
@@ -208,6 +208,8 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
         left_out=left_out(question, values),
         alternatives=may_join(question),
         amount=asks_for_amount(question),
+        by_amount=ranks_by_amount(question),
+        without=excludes_outright(question),
         at=asks_when(question),
         what=asks_what(question),
         clock=names_time(question),
@@ -309,9 +311,7 @@ def _kinds_held(fragment: Fragment, profile: Profile) -> frozenset[str]:
 
 
 def _beside(fragment: Fragment, profile: Profile) -> dict[str, frozenset[str]]:
-    """The values that columns have beside messages of a pattern, where enough of those were seen."""
-    if fragment.count < _SEEN_OFTEN and not profile.complete:
-        return {}
+    """The values that columns were seen to have beside messages of a pattern."""
     found: dict[str, set[str]] = {}
     for index in fragment.members:
         for name, values in profile.shapes[index].columns.items():

@@ -51,6 +51,12 @@ def is_unit(word: str) -> bool:
     return _of(word) is not None
 
 
+def is_time_unit(word: str) -> bool:
+    """Whether a word is a unit of time."""
+    found = _of(word)
+    return found is not None and found[0] == "time"
+
+
 def unit_of(shape: Shape, slot: Slot) -> str:
     """The unit that the shape writes behind a slot, as written; "" where there is none."""
     at = next(index for index, part in enumerate(shape.parts) if part is slot)

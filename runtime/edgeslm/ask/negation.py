@@ -24,6 +24,11 @@ _LEFT_OUT = (  # what a value stands behind that is left out
     r"|(?:\bnot|n't|\bnever|\bwithout|\bno) (?:mention|contain|includ|say|have|hav|hold)\w*|\black(?:s|ing)?)"
     r"(?: (?:the|those|any|all|that|lines|messages|entries|ones|from|of|by|a|an|user|host|program|app|component))*\W*$"
 )
+_OUTRIGHT = (
+    r"\b(?:apart|aside) from\b|\b(?:anything|something|everything|everyone|anyone|reasons?|others?|\w+s) other than\b"
+    r"|\bexcept(?:ing| for)?\b|\bexclud(?:e|ing)\b|\bleav(?:e|ing) (?:out|aside)\b"
+    r"|(?:\bnot|n't) (?:about|related to|due to|caused by|mention\w*|contain\w*|includ\w*|involv\w*|because of|concern\w*)\b"
+)
 _JOINED = r"[\s\"'”]*(?:,|and|or|nor|&|/)(?: (?:the|from|by|on))?[\s\"'“]*"
 _ASIDE = r"^\W*(?:aside|out)\b"
 
@@ -36,6 +41,11 @@ def may_exclude(question: str) -> bool:
         or any(word.startswith(_STARTS) for word in words)
         or _OPERATORS.search(question) is not None
     )
+
+
+def excludes_outright(question: str) -> bool:
+    """Whether it says of what it asks about what shall not be: `other than`, `not about`, `except`."""
+    return re.search(_OUTRIGHT, question, re.I) is not None
 
 
 def left_out(question: str, values: Iterable[ValueHandle]) -> frozenset[str]:

@@ -84,6 +84,10 @@ _NO_THINGS = frozenset(
 )
 _WHEN_LINES = frozenset("before after while until".split())
 _HOW_MANY = r"^\W*(?:(?:so|and|please|tell me|can you tell me)\W+)*(?:how (?:many|often)|number of)\b((?: \S+){0,3})"
+_BY_AMOUNT = (
+    r"\bby (?:the |their )?(?:total|sum|summed|average|avg|mean|median|combined|maximum|minimum|max|min)\b"
+    r" (?!(?:number|count|lines|messages|errors|entries)\b)|\b(?:most|fewest|least) (?:bytes|[kmgt]i?b|(?:kilo|mega|giga)bytes)\b"
+)
 _HOW_MUCH = r"^\W*(?:(?:so|and|please|tell me|can you tell me)\W+)*how (?:many|much) (\w+)"
 _AT_WHICH = r"^\W*(?:(?:so|and|please|tell me|can you tell me)\W+)*(?:when (?:did|was|were|had|has|is)|at what time)\b"
 _WHAT = r"^\W*(?:(?:so|and|please|tell me|can you tell me)\W+)*what(?:'?s| is| was)\b"
@@ -110,6 +114,7 @@ _RANKING = _SUPERLATIVE | frozenset(
 _HIGH = frozenset("longest largest biggest highest greatest maximum max maximal slowest peak latest".split())
 _LOW = frozenset("shortest smallest lowest least minimum min minimal fastest quickest tiniest briefest".split())
 _MEANS = frozenset("average averages averaged avg mean".split())
+_IN_ALL = r"\b(?:in (?:all|total|sum)|altogether|all together|add(?:ed)? (?:them |it )?(?:all )?up|sum of|total of)\b"
 _TO_MEAN = r"\b(?:(?:i|we|you|they)|do(?:es)? (?:it|that|this))\s+mean\b"  # what is said, not what is reckoned
 _SPEEDS = frozenset("speed speeds rate rates throughput bandwidth free left remaining".split())
 _PER_BUCKET = (
@@ -243,10 +248,15 @@ def asks_how_many(question: str) -> bool:
     return found is not None and not any(is_unit(word) for word in _words(found[1] or ""))
 
 
-def asks_for_amount(question: str) -> bool:
-    """Whether it asks how much of a unit there is, so for no number of lines or things: `how many bytes were sent`."""
+def asks_for_amount(question: str) -> str:
+    """The unit of which it asks how much there is, so for no number of lines or things: of `how many bytes were sent`."""
     found = re.match(_HOW_MUCH, question, re.I)
-    return found is not None and is_unit(found[1]) and found[1].casefold() not in _SHARES
+    return found[1] if found is not None and is_unit(found[1]) and found[1].casefold() not in _SHARES else ""
+
+
+def ranks_by_amount(question: str) -> bool:
+    """Whether what it ranks by is a sum or an average, no number of lines: `by total bytes`, `the most bytes`."""
+    return re.search(_BY_AMOUNT, question, re.I) is not None
 
 
 def asks_when(question: str) -> bool:
@@ -295,6 +305,8 @@ def find_aggregates(question: str, every: Sequence[str]) -> tuple[str, ...]:
         return tuple(one for one in every if (one == "avg" and means) or (one == "median" and median))
     if asks_how_many(question):
         every = [one for one in every if one not in ("avg", "median")]
+    if "sum" in every and not high and not low and re.search(_IN_ALL, question, re.I):
+        return ("sum",)
     if not words.isdisjoint(_SPEEDS) or high == low:
         return tuple(every)
     return tuple(one for one in every if one != ("min" if high else "max"))

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgeslm.ask.amend import amend
 from edgeslm.ask.candidates import Candidates
 from edgeslm.ask.grammar import build_grammar
 from edgeslm.ask.lexicon import content_words
@@ -142,7 +143,8 @@ def sure_above(model: Model) -> float | None:
 def write_sql(model: Model, candidates: Candidates) -> tuple[str, float]:
     """The query over handles that the model writes under the grammar, and the probability it gave it.
 
-    Where that is one that nobody means, the likeliest of some others that somebody may, or it, with no confidence.
+    Where that is one that nobody means, the likeliest of some others that somebody may; else it with what it leaves
+    unsaid, or it, with no confidence.
     """
     prompt, grammar = make_prompt(model, candidates), build_grammar(candidates)
     done = model.complete(prompt, grammar=grammar, max_tokens=LONGEST_SQL)
@@ -155,6 +157,9 @@ def write_sql(model: Model, candidates: Candidates) -> tuple[str, float]:
         )
     if nonsense(text, candidates):
         sound = [one for one in draw(model, prompt, grammar) if not nonsense(one[0], candidates)]
+        whole = "" if sound else amend(text, candidates)
+        if whole and not nonsense(whole, candidates):
+            return whole, probability(done.logprobs)
         return max(sound, key=lambda one: one[1], default=(text, 0.0))
     return text, probability(done.logprobs)
 

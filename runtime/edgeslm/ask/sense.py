@@ -26,7 +26,7 @@ def nonsense(handle_sql: str, candidates: Candidates) -> str:
         return "the time from something to itself"
     every = joined(where(handle_sql), " AND ")
     for conditions in [every, *(joined(one[1:-1], " OR ") for one in every if one.startswith("("))]:
-        if len(set(conditions)) < len(conditions):
+        if len({_as_meant(one, candidates) for one in conditions}) < len(conditions):
             return "one condition twice"
     fixed: dict[str, str] = {}
     for one in every:
@@ -41,8 +41,10 @@ def nonsense(handle_sql: str, candidates: Candidates) -> str:
     if listed and (listed[1] or listed[2] or listed[3]) in fixed:
         return "the values of a column that is given"
     named = set(_HANDLE.findall(handle_sql))
-    if any(handle not in named for handle in _meant(candidates)):
+    if left_unsaid(handle_sql, candidates):
         return "less than the question says"
+    if candidates.without and " NOT " not in handle_sql and "<>" not in handle_sql:
+        return "all where something is left out"
     if candidates.absent and named.isdisjoint(value.handle for value in candidates.values if not value.columns):
         return "nothing of what is asked about"
     for handle in (found[1] for one in every if (found := _OF_SHAPE.fullmatch(one))):
@@ -63,6 +65,21 @@ def nonsense(handle_sql: str, candidates: Candidates) -> str:
     if pair and candidates.slot(pair[1]).regex == candidates.slot(pair[2]).regex:
         return "one value beside itself"
     return ""
+
+
+def left_unsaid(handle_sql: str, candidates: Candidates) -> list[str]:
+    """The handles of what the question gives for certain that a query leaves out."""
+    named = set(_HANDLE.findall(handle_sql))
+    return [handle for handle in _meant(candidates) if handle not in named]
+
+
+def _as_meant(condition: str, candidates: Candidates) -> str:
+    """The condition with the text of its value, so that two handles of one value are the same."""
+    found = re.search(r"(\w+) (\S+) (V\d+)$", condition)
+    if not found:
+        return condition
+    value = candidates.value(found[3])
+    return f"{condition[: found.start(3)]}{value.columns.get(found[1], value.text)}"
 
 
 def _meant(candidates: Candidates) -> list[str]:
