@@ -87,7 +87,8 @@ class Candidates:
     told: how many is asked, and a pattern says all that the question says of
     what happened. excludes: a condition may be turned round; left_out: the values of which the question says so.
     alternatives: one of several conditions may be enough. amount: the unit of which it is asked how much there
-    is; by_amount: a ranking by a sum or the like. without: something is left out for certain. at: a moment is asked
+    is; by_amount: a ranking by a sum or the like. extreme: the highest or lowest of some numbers is asked
+    for; top_things: the first of some that are no times. without: something is left out for certain. at: a moment is asked
     for, what: what something was; clock: a time is named. bucket: the piece of time that is counted by, "" for none.
     """
 
@@ -131,6 +132,8 @@ class Candidates:
     alternatives: bool = True
     amount: str = ""
     by_amount: bool = False
+    extreme: bool = False
+    top_things: bool = False
     without: bool = False
     at: bool = False
     what: bool = False

@@ -72,6 +72,10 @@ def build_grammar(candidates: Candidates) -> str:
         starts = [start for start in starts if start == "distinct" or start.startswith(("col-", "by-"))]
     if candidates.by_amount and measured and texts:
         starts = [start for start in starts if start.startswith("col-")]
+    if candidates.extreme and measured:
+        starts = [start for start in starts if start in ("aggregate", "span", "gap") or start.startswith("col-")]
+    if candidates.top_things and texts:
+        starts = [start for start in starts if not start.startswith("by-")]
     if candidates.what:
         starts = [start for start in starts if start not in ("lines", *(() if candidates.clock else ("times",)))]
     if candidates.amount:

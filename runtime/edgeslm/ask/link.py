@@ -40,6 +40,7 @@ from edgeslm.ask.measures import field_unit, find_units, named_measures, unit_of
 from edgeslm.ask.negation import excludes_outright, left_out, may_exclude
 from edgeslm.ask.outright import (
     asks_for_amount,
+    asks_for_extreme,
     asks_for_gap,
     asks_for_lines,
     asks_for_more_severe,
@@ -47,6 +48,7 @@ from edgeslm.ask.outright import (
     asks_for_order,
     asks_for_share_of_some,
     asks_for_things,
+    asks_for_top_things,
     asks_for_values,
     asks_how_many,
     asked_bucket,
@@ -209,6 +211,8 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
         alternatives=may_join(question),
         amount=asks_for_amount(question),
         by_amount=ranks_by_amount(question),
+        extreme=asks_for_extreme(question),
+        top_things=asks_for_top_things(question),
         without=excludes_outright(question),
         at=asks_when(question),
         what=asks_what(question),

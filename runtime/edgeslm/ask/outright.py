@@ -16,6 +16,10 @@ COMPARED = re.compile(  # what stands before a number that values are compared w
     re.I,
 )
 _WORD = re.compile(r"[a-z']+")
+_OPENING = (  # what a question may begin with that says nothing
+    r"^\W*(?:(?:so|and|but|please|tell me|can you tell me|hey|hi|hello|ok|okay|well|just|quick question|btw|now"
+    r"|do you know|i wonder)\W+)*"
+)
 _COMPARING = frozenset(
     "than over above below under beneath past beyond upto upward upwards between within outside minimum maximum min max"
     " excess until through limit inferior superior more less fewer longer shorter greater higher lower bigger larger"
@@ -77,27 +81,31 @@ _ALL_LINES = frozenset(
     "a all the of in this these our my its whole entire complete total log logs file line lines entry entries message"
     " messages record records event events everything it and".split()
 )
-_WHICH = r"^\W*(?:(?:so|and|please|tell me|show me|give me|can you tell me)\W+)*(?:which|who|whose)\b"
+_WHICH = _OPENING + r"(?:(?:show me|give me)\W+)*(?:which|who|whose)\b"
 _NO_THINGS = frozenset(
     "line lines entry entries message messages record records time times when many often percentage percent share much"
     " long first last latest earliest newest oldest percentile average gap".split()
 )
 _WHEN_LINES = frozenset("before after while until".split())
-_HOW_MANY = r"^\W*(?:(?:so|and|please|tell me|can you tell me)\W+)*(?:how (?:many|often)|number of)\b((?: \S+){0,3})"
+_HOW_MANY = _OPENING + r"(?:how (?:many|often)|number of)\b((?: \S+){0,3})"
 _BY_AMOUNT = (
     r"\bby (?:the |their )?(?:total|sum|summed|average|avg|mean|median|combined|maximum|minimum|max|min)\b"
     r" (?!(?:number|count|lines|messages|errors|entries)\b)|\b(?:most|fewest|least) (?:bytes|[kmgt]i?b|(?:kilo|mega|giga)bytes)\b"
 )
-_HOW_MUCH = r"^\W*(?:(?:so|and|please|tell me|can you tell me)\W+)*how (?:many|much) (\w+)"
-_AT_WHICH = r"^\W*(?:(?:so|and|please|tell me|can you tell me)\W+)*(?:when (?:did|was|were|had|has|is)|at what time)\b"
-_WHAT = r"^\W*(?:(?:so|and|please|tell me|can you tell me)\W+)*what(?:'?s| is| was)\b"
+_HOW_MUCH = _OPENING + r"how (?:many|much) (\w+)"
+_AT_WHICH = _OPENING + r"(?:when (?:did|was|were|had|has|is)|at what time)\b"
+_WHAT = _OPENING + r"what(?:'?s| is| was)\b"
+_PIECES = frozenset(
+    "second seconds minute minutes hour hours day days date dates week weeks month months year years time times"
+    " period periods hourly daily busiest".split()
+)
 _CLOCK = frozenset("time times date day moment when timestamp ts hour minute clock".split())
 _SAID = frozenset(
     "message messages text said say says happened happening going events event entry error errors case"
     " cases occurrence wording logged".split()
 )
 _WHETHER = (
-    r"^\W*(?:(?:so|and|please|tell me)\W+)*(?:(?:did|was|were|has|have|had|is there|are there|does|do)\b"
+    _OPENING + r"(?:(?:did|was|were|has|have|had|is there|are there|does|do)\b"
     r"(?! (?:more|most|less|fewer)\b)|any\b)"
 )
 _IF_ANY = r"\bif (?:there (?:is|are|was|were) )?(?:any|one|some)\b(?! of)\W*$"
@@ -268,6 +276,19 @@ def asks_what(question: str) -> bool:
     """Whether it asks what something was, so for no lines: `what is the last totalCalories`."""
     words = _words(question)
     return re.match(_WHAT, question, re.I) is not None and _LINE_NOUNS.union(_SAID).isdisjoint(words)
+
+
+def asks_for_extreme(question: str) -> bool:
+    """Whether it asks what the highest or lowest of some numbers was, so for no lines or number of them."""
+    words = set(_words(question))
+    extreme = words & (_HIGH | _LOW) - {"latest"}
+    return bool(extreme) and asks_what(question) and words.isdisjoint(_COUNTED | _SHARES | _PIECES)
+
+
+def asks_for_top_things(question: str) -> bool:
+    """Whether it asks for the first of some things that are no stretches of time: `top 3 hosts`."""
+    words = set(_words(question))
+    return "top" in words and words.isdisjoint(_PIECES | _CLOCK | {"when"})
 
 
 def names_time(question: str) -> bool:

@@ -129,7 +129,9 @@ def build_profile(
     """
     values: dict[str, Counter[str]] = {}
     kept: list[ColumnInfo] = []
-    shapes = mine_shapes(records, ("app", "component", "level"))
+    columns = list(columns)
+    beside = [one.name for one in columns if one.kind in ("text", "level") and not one.entity]
+    shapes = mine_shapes(records, [name for name in beside if name not in NEVER_SHOWN])
     kinds = Counter(slot.kind for shape in shapes for slot in shape.slots)
     ported = any(_names_port(shape) for shape in shapes)
     for column in columns:
