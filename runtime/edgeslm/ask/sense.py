@@ -6,7 +6,7 @@ The planner chooses among those that pass; what a question asks for is not judge
 
 import re
 
-from edgeslm.ask.candidates import Candidates, ValueHandle
+from edgeslm.ask.candidates import Candidates, ShapeHandle, ValueHandle
 from edgeslm.ask.conditions import filters, joined, where
 
 _LISTED = re.compile(r"^SELECT (?:DISTINCT (\w+) FROM|count\(DISTINCT (\w+)\) FROM|(\w+), count\(\*\) )")
@@ -16,6 +16,7 @@ _NUMBER = re.compile(r"\bN\d\b")
 _OF_SHAPE = re.compile(r"message LIKE (S\d+)")
 _OF_ENTITY = re.compile(r"(ip|mac|email|uuid|url) (?:IS NOT NULL|= )")  # kinds that nothing else in a message reads
 _IDENTIFIER = re.compile(r"[a-z][A-Z]|[A-Z]{2}[a-z]{2}|\w_\w")
+_TEXT = re.compile(r"line LIKE (V\d+)")
 _EQUAL = re.compile(r"(\w+) = (V\d+)")
 
 
@@ -52,9 +53,12 @@ def nonsense(handle_sql: str, candidates: Candidates) -> str:
         if any((found := _OF_ENTITY.match(one)) and found[1] not in shape.holds for one in every):
             return "a value that those messages lack"
         for column, value in (found.groups() for one in every if (found := _EQUAL.fullmatch(one))):
-            beside = shape.stands.get(column)
+            beside = shape.stands.get(_column(column, candidates))
             if beside and candidates.value(value).columns.get(column, "") not in beside:
                 return "messages beside what they never stand"
+        texts = (candidates.value(found[1]) for one in every if (found := _TEXT.fullmatch(one)))
+        if any(_stands_elsewhere(value, shape, candidates) for value in texts):
+            return "messages beside what they never stand"
     if handle_sql.startswith("SELECT 100.0 *") and compared and compared[0] in every:
         return "a share that is the whole"
     if candidates.some and handle_sql.startswith("SELECT 100.0 *") and not every:
@@ -65,6 +69,20 @@ def nonsense(handle_sql: str, candidates: Candidates) -> str:
     if pair and candidates.slot(pair[1]).regex == candidates.slot(pair[2]).regex:
         return "one value beside itself"
     return ""
+
+
+def _stands_elsewhere(value: ValueHandle, shape: ShapeHandle, candidates: Candidates) -> bool:
+    """Whether a value of columns stands beside other messages only, and in none of these."""
+    beside = {_column(name, candidates): text for name, text in value.columns.items()}
+    known = [shape.stands[name] for name in beside if shape.stands.get(name)]
+    if not known or len(known) < len(beside) or any(not known_here.isdisjoint(beside.values()) for known_here in known):
+        return False
+    return value.text.casefold() not in shape.shape.example.casefold()
+
+
+def _column(name: str, candidates: Candidates) -> str:
+    """The view's column that a handle stands for; any other name as it is."""
+    return (re.fullmatch(r"A\d+", name) and candidates.slot(name).column) or name
 
 
 def left_unsaid(handle_sql: str, candidates: Candidates) -> list[str]:
