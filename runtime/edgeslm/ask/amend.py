@@ -16,6 +16,8 @@ _TAIL = re.compile(r"(?= GROUP BY | ORDER BY | LIMIT |$)")
 def amend(handle_sql: str, candidates: Candidates) -> str:
     """The query with what it leaves unsaid; "" where there is nothing of that, or no place for it."""
     missing = left_unsaid(handle_sql, candidates)
+    if any(handle in candidates.numbers for handle in missing):
+        return ""  # what it bounds is not known
     conditions = [_condition(handle, candidates) for handle in missing]
     if not missing or not all(conditions) or filters(handle_sql) or handle_sql.startswith("SELECT max(gap)"):
         return ""

@@ -87,7 +87,9 @@ class Candidates:
     told: how many is asked, and a pattern says all that the question says of
     what happened. excludes: a condition may be turned round; left_out: the values of which the question says so.
     alternatives: one of several conditions may be enough. amount: the unit of which it is asked how much there
-    is; by_amount: a ranking by a sum or the like. extreme: the highest or lowest of some numbers is asked
+    is; by_amount: a ranking by a sum or the like. best_bucket: the piece of time of which
+    the one with most or least is asked for; share: a share is. different: different values are named. bounds: the
+    numbers that something is compared with. kept: the values that something is from or of. extreme: the highest or lowest of some numbers is asked
     for; top_things: the first of some that are no times. without: something is left out for certain. at: a moment is asked
     for, what: what something was; clock: a time is named. bucket: the piece of time that is counted by, "" for none.
     """
@@ -132,6 +134,11 @@ class Candidates:
     alternatives: bool = True
     amount: str = ""
     by_amount: bool = False
+    best_bucket: str = ""
+    share: bool = False
+    different: bool = False
+    bounds: frozenset[str] = frozenset()
+    kept: frozenset[str] = frozenset()
     extreme: bool = False
     top_things: bool = False
     without: bool = False

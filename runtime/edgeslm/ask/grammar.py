@@ -5,7 +5,7 @@ Invariant: each sentence of the grammar, once its handles are expanded, is one S
 """
 
 from edgeslm.ask.candidates import Candidates, ValueHandle
-from edgeslm.ask.measures import is_time_unit
+from edgeslm.ask.measures import is_time_unit, same_quantity
 
 BUCKETS = ("second", "minute", "hour", "day", "week", "month")
 MOST_CONDITIONS = 5  # joined by AND, and in one pair of brackets by OR: a model that is lost repeats them without end
@@ -21,11 +21,12 @@ def build_grammar(candidates: Candidates) -> str:
     counts = [handle for handle in candidates.numbers if handle not in candidates.measures]
     starts = ["count", "times", "lines", "span", "share", "gap"]
     counted = "where" if candidates.told else "where?"  # how many of some, not of all
+    in_order = ' (" ORDER BY ts" " DESC"? limit)?' if candidates.ranked or candidates.when or counts else ""
     of_some = "where" if candidates.some else "where?"
     rules = {
         "count": f'"count(*) FROM logs" {counted}',
         "times": '("min" | "max") "(ts) FROM logs" where?',
-        "lines": '"line_no, line FROM logs" where? (" ORDER BY ts" " DESC"? limit)?',
+        "lines": f'"line_no, line FROM logs" where?{in_order}',
         "span": '"epoch(" ("max(ts)) - epoch(min(ts)) FROM logs" where? | '
         '"min(ts) FILTER (WHERE " conds ")) - epoch(min(ts) FILTER (WHERE " conds ")) FROM logs" where?)',
         "share": f'"100.0 * count(*) FILTER (WHERE " conds ") / count(*) FROM logs" {of_some}',
@@ -51,9 +52,13 @@ def build_grammar(candidates: Candidates) -> str:
         rules["col"] = _either(texts)
         lists_only = candidates.listed or candidates.line_count or not candidates.counts_values
         starts += ["distinct"] if lists_only else ["distinct-count", "distinct"]
-        rules["distinct-count"] = f'"count(DISTINCT " col ") FROM logs" {counted}'
+        rules["distinct-count"] = (
+            f'"count(DISTINCT " ({_either(_countable(texts, candidates))}) ") FROM logs" {counted}'
+        )
         rules["distinct"] = " | ".join(f'"DISTINCT {name} FROM logs" {_held(name, candidates)}' for name in listed)
     measured = [name for name in numeric if candidates.measured is None or name in candidates.measured]
+    if candidates.amount:
+        measured = _in_unit(candidates.amount, measured, candidates)
     if measured:
         rules["num"], rules["agg"] = _either(measured), _either(candidates.aggregates)
         starts.append("aggregate")
@@ -87,10 +92,22 @@ def build_grammar(candidates: Candidates) -> str:
         starts = ["gap"]
     if candidates.bucket:
         starts = [f"by-{candidates.bucket}"]
+    if candidates.best_bucket:
+        starts = [f"by-{candidates.best_bucket}"]
+    if candidates.share:
+        starts = ["share"]
     if candidates.lines:
         starts = ["lines"]
     root = f'root ::= "SELECT " ({" | ".join(starts)})'
     return "\n".join([root, *(f"{name} ::= {body}" for name, body in rules.items())]) + "\n"
+
+
+def _countable(texts: list[str], candidates: Candidates) -> list[str]:
+    """Those of the columns and handles whose different values anybody counts: no fractions, unless it is said."""
+    if candidates.different:
+        return texts
+    fractions = {slot.handle for slot in candidates.slots if slot.slot.numeric and not slot.slot.integral}
+    return [name for name in texts if name not in fractions] or texts
 
 
 def _held(name: str, candidates: Candidates) -> str:
@@ -119,6 +136,14 @@ def _column_forms(name: str, measured: list[str], held: str, top: str, by_amount
     return f'"{name}" ({" | ".join(forms)})'
 
 
+def _in_unit(unit: str, names: list[str], candidates: Candidates) -> list[str]:
+    """Those of the numeric columns and handles that are known to be in such a unit; all where none is."""
+    units = {slot.handle: [slot.unit] for slot in candidates.slots}
+    return [
+        name for name in names if any(same_quantity(unit, one) for one in units.get(name, name.split("_")))
+    ] or names
+
+
 def may_be_text(value: ValueHandle) -> bool:
     """Whether lines may be searched for it: no level, no guess, no short number that a column or slot can be equal to.
 
@@ -139,13 +164,16 @@ def _conditions(candidates: Candidates, numeric: list[str]) -> str:
         simple.append(f'"message " {negation}"LIKE " ({_either([shape.handle for shape in candidates.shapes])})')
     for value in candidates.values:
         for column in value.columns:
-            operators = ["<>"] if value.handle in candidates.left_out else ["=", "<>"] if candidates.excludes else ["="]
+            either = candidates.excludes and value.handle not in candidates.kept
+            operators = ["<>"] if value.handle in candidates.left_out else ["=", "<>"] if either else ["="]
             if column == "level" and candidates.severer:
                 operators.append(">=")
             simple.append(f'"{column} " ({_either(operators)}) " {value.handle}"')
     texts = [value.handle for value in candidates.values if may_be_text(value)]
-    if kept := [handle for handle in texts if handle not in candidates.left_out]:
-        simple.append(f'"line " {negation}"LIKE " ({_either(kept)})')
+    if kept := [handle for handle in texts if handle in candidates.kept]:
+        simple.append(f'"line LIKE " ({_either(kept)})')
+    if either_way := [handle for handle in texts if handle not in candidates.left_out | candidates.kept]:
+        simple.append(f'"line " {negation}"LIKE " ({_either(either_way)})')
     if gone := [handle for handle in texts if handle in candidates.left_out]:
         simple.append(f'"line NOT LIKE " ({_either(gone)})')
     simple += [f'"line LIKE {value.handle}"' for value in candidates.values if value.guess]
@@ -155,7 +183,9 @@ def _conditions(candidates: Candidates, numeric: list[str]) -> str:
     if amounts and numeric:
         compared = [">=", "<=", ">", "<", "="] if candidates.compares else ["="]
         compared += ["<>"] if candidates.excludes else []
-        simple.append(f'({_either(numeric)}) " " ({_either(compared)}) " " ({_either(amounts)})')
+        for handle in amounts:
+            fitting = _in_unit(candidates.units.get(handle, ""), numeric, candidates)
+            simple.append(f'({_either(fitting)}) " " ({_either(compared)}) " {handle}"')
     if not simple:
         simple.append('"ts IS NOT NULL"')
     one = " | ".join(f"({condition})" for condition in simple)

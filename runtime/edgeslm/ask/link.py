@@ -37,15 +37,17 @@ from edgeslm.ask.find_values import (
 from edgeslm.ask.fragments import Fragment, choose_fragments
 from edgeslm.ask.lexicon import column_nouns, column_stems, content_words, filler_words, split_words, stems, stop_words
 from edgeslm.ask.measures import field_unit, find_units, named_measures, unit_of
-from edgeslm.ask.negation import excludes_outright, left_out, may_exclude
+from edgeslm.ask.negation import excludes_outright, kept_values, left_out, may_exclude
 from edgeslm.ask.outright import (
     asks_for_amount,
+    asks_for_different,
     asks_for_extreme,
     asks_for_gap,
     asks_for_lines,
     asks_for_more_severe,
     asks_for_one_bucket,
     asks_for_order,
+    asks_for_share,
     asks_for_share_of_some,
     asks_for_things,
     asks_for_top_things,
@@ -55,9 +57,11 @@ from edgeslm.ask.outright import (
     asks_what,
     asks_when,
     asks_whether,
+    best_bucket,
     compares,
     counts_lines,
     find_aggregates,
+    find_bounds,
     find_counts,
     find_measures,
     may_ask_for_gap,
@@ -146,9 +150,7 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
     places = {shape: at for shape, (_, at) in held.items()}
     fragments = choose_fragments(ranked, profile, MAX_SHAPES, known, places, _names(question))
     shapes = [
-        ShapeHandle(
-            f"S{n}", one, one.shape, one.count, holds=_kinds_held(one, profile), stands=_beside(one, profile)
-        )
+        ShapeHandle(f"S{n}", one, one.shape, one.count, holds=_kinds_held(one, profile), stands=_beside(one, profile))
         for n, one in enumerate(fragments, 1)
     ]
     columns = {column.name for column in profile.columns}
@@ -211,6 +213,11 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
         alternatives=may_join(question),
         amount=asks_for_amount(question),
         by_amount=ranks_by_amount(question),
+        best_bucket=best_bucket(blank),
+        share=asks_for_share(question),
+        different=asks_for_different(question),
+        bounds=find_bounds(blank, numbers),
+        kept=kept_values(question, values),
         extreme=asks_for_extreme(question),
         top_things=asks_for_top_things(question),
         without=excludes_outright(question),

@@ -51,6 +51,12 @@ def is_unit(word: str) -> bool:
     return _of(word) is not None
 
 
+def same_quantity(one: str, other: str) -> bool:
+    """Whether two units measure the same: bytes and `MB`."""
+    found, wanted = _of(one) if one else None, _of(other) if other else None
+    return found is not None and wanted is not None and found[0] == wanted[0]
+
+
 def is_time_unit(word: str) -> bool:
     """Whether a word is a unit of time."""
     found = _of(word)

@@ -29,6 +29,7 @@ _OUTRIGHT = (
     r"|\bexcept(?:ing| for)?\b|\bexclud(?:e|ing)\b|\bleav(?:e|ing) (?:out|aside)\b"
     r"|(?:\bnot|n't) (?:about|related to|due to|caused by|mention\w*|contain\w*|includ\w*|involv\w*|because of|concern\w*)\b"
 )
+_FROM = r"((?:\S+\s+){0,3})\b(?:from|on|by|of|via|at)\s+(?:the )?(?:host |user |node |address |ip |client )?[\"'(\[]*$"
 _JOINED = r"[\s\"'”]*(?:,|and|or|nor|&|/)(?: (?:the|from|by|on))?[\s\"'“]*"
 _ASIDE = r"^\W*(?:aside|out)\b"
 
@@ -40,6 +41,17 @@ def may_exclude(question: str) -> bool:
         not _NEGATING.isdisjoint(words)
         or any(word.startswith(_STARTS) for word in words)
         or _OPERATORS.search(question) is not None
+    )
+
+
+def kept_values(question: str, values: Iterable[ValueHandle]) -> frozenset[str]:
+    """The handles of values that something is said to be from, on or of, so that are not left out."""
+    return frozenset(
+        value.handle
+        for value in values
+        if (before := re.search(_FROM, question[: value.at[0]], re.I))
+        and _NEGATING.isdisjoint(split_words(before[1]))
+        and not _OPERATORS.search(before[1])
     )
 
 

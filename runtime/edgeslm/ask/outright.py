@@ -94,12 +94,17 @@ _BY_AMOUNT = (
 )
 _HOW_MUCH = _OPENING + r"how (?:many|much) (\w+)"
 _AT_WHICH = _OPENING + r"(?:when (?:did|was|were|had|has|is)|at what time)\b"
-_WHAT = _OPENING + r"what(?:'?s| is| was)\b"
+_WHAT = (
+    _OPENING
+    + r"what(?:'?s| is| was)\b|"
+    + _OPENING
+    + r"what (?!time|times|date|day|hour|minute|moment|second|kind|sort|percentage|share|happen)[a-z-]+(?: [a-z-]+)? (?:did|was|does|has|had|is)\b"
+)
 _PIECES = frozenset(
     "second seconds minute minutes hour hours day days date dates week weeks month months year years time times"
     " period periods hourly daily busiest".split()
 )
-_CLOCK = frozenset("time times date day moment when timestamp ts hour minute clock".split())
+_CLOCK = frozenset("time times date day moment when timestamp ts hour minute".split())
 _SAID = frozenset(
     "message messages text said say says happened happening going events event entry error errors case"
     " cases occurrence wording logged".split()
@@ -132,6 +137,10 @@ _PER_BUCKET = (
 _OFTEN = {"hourly": "hour", "daily": "day", "weekly": "week", "monthly": "month", "yearly": "year"}
 _JOINING = frozenset(
     "or and both either any all nor neither plus as together besides including these those than versus vs compared".split()
+)
+_BEST_BUCKET = _OPENING + r"(?:(?:in|on|at|during) )?(?:which|what) (?:one )?(second|minute|hour|day|date|week|month)\b"
+_SHARE_ASKED = (
+    _OPENING + r"(?:what(?:'s| is| was)? )?(?:the )?(?:percentage|percent|pct|proportion|fraction|share) of\b"
 )
 _WHICH_BUCKET = r"\b(?:which|what) (?:one )?(?:second|minute|hour|day|date|week|month)\b"
 _NO_LINES = frozenset(
@@ -339,7 +348,9 @@ def asked_bucket(question: str) -> str:
     Not of an average or a most, which are asked of those pieces.
     """
     words = set(_words(question))
-    if not words.isdisjoint(_MEANS | _SUPERLATIVE | _RANKED | _SPEEDS) or any(_is_superlative(word) for word in words):
+    if not words.isdisjoint(_MEANS | _SUPERLATIVE | _RANKED | _SPEEDS | _HIGH | _LOW) or any(
+        _is_superlative(word) for word in words
+    ):
         return ""
     found = {one[1] or _OFTEN[one[2]] for one in re.finditer(_PER_BUCKET, question.casefold())}
     return found.pop() if len(found) == 1 else ""
@@ -354,6 +365,27 @@ def asks_for_one_bucket(question: str) -> bool:
     """Whether it asks which stretch of time had the most or the least: `on which day were there more errors`."""
     words = _words(question)
     return not _SUPERLATIVE.isdisjoint(words) and re.search(_WHICH_BUCKET, question, re.I) is not None
+
+
+def best_bucket(question: str) -> str:
+    """The stretch of time of which it asks for the one with most or least: of `which hour had the most errors`; or ""."""
+    found = re.match(_BEST_BUCKET, question, re.I) if asks_for_one_bucket(question) else None
+    return "day" if found and found[1].casefold() == "date" else found[1].casefold() if found else ""
+
+
+def asks_for_share(question: str) -> bool:
+    """Whether it asks outright for a share of lines in percent: `what percentage of`, `pct of`."""
+    grouped = not {"per", "by", "each", "every"}.isdisjoint(_words(question))
+    return not grouped and re.match(_SHARE_ASKED, question, re.I) is not None
+
+
+def find_bounds(question: str, numbers: Mapping[str, tuple[tuple[int, int], str]]) -> frozenset[str]:
+    """The handles of numbers that something is compared with: `more than ten`."""
+    return frozenset(
+        handle
+        for handle, ((start, end), _) in numbers.items()
+        if COMPARED.search(question[:start]) and not re.match(_TIME_UNIT, question[end:], re.I)
+    )
 
 
 def may_ask_when(question: str) -> bool:

@@ -21,6 +21,10 @@ ENTITY_SLOTS = {"ip", "user", "url", "path", "mac", "uuid", "email"}  # slot kin
 _VALUE_COLUMNS = {"level", "ts", "line_no"}
 _PROGRAM_ENDING = re.compile(r"(?<=\w)(?:\.(?:exe|bin|service|socket|timer|sh|py|pl|rb|js|jar)|\([\w.-]+\))$", re.I)
 _SHORTEST_FILE = 3  # characters of a path's last part that stands for it
+_SERVED = frozenset(
+    "ssh ftp tftp http cron syslog rsyslog klog ntp chrony dhcp smb nmb cups telnet inet xinet rsync snmp radius acpi udev"
+    " nfs autofs ppp openvpn ovpn mysql postgres mongo systemd-resolve".split()
+)
 _MAX_DISTINCT = 5000
 RARE_LEVEL = 0.2
 
@@ -66,7 +70,7 @@ class Profile:
         """Folded value -> {column: value as written}.
 
         Names with dots or slashes also under their last part, programs without their ending or bracket (`sync.exe`,
-        `sshd(pam_unix)`).
+        `sshd(pam_unix)`), daemons also by what they serve (`ssh`).
         """
         index: dict[str, dict[str, str]] = {}
         for name, counts in self.values.items():
@@ -78,8 +82,15 @@ class Profile:
                     tail = value.replace("$", ".").replace("/", ".").rsplit(".", 1)[-1]
                     if tail != value and (len(tail) >= 4 or (len(tail) > 1 and tail[-1].isdigit())):
                         index.setdefault(tail.casefold(), {}).setdefault(name, value)
+                    plain = value
                     if ending := _PROGRAM_ENDING.search(value):
-                        index.setdefault(value[: ending.start()].casefold(), {}).setdefault(name, value)
+                        plain = value[: ending.start()]
+                        index.setdefault(plain.casefold(), {}).setdefault(name, value)
+                    if plain.endswith("d") and (served := plain[:-1].casefold()) in _SERVED:
+                        known = index.setdefault(served, {})
+                        if plain == value and known.get(name, "").casefold() != served:
+                            known[name] = value  # rather than `crond(pam_unix)`
+                        known.setdefault(name, value)
         return index
 
     @cached_property

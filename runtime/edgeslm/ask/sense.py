@@ -11,11 +11,11 @@ from edgeslm.ask.conditions import filters, joined, where
 
 _LISTED = re.compile(r"^SELECT (?:DISTINCT (\w+) FROM|count\(DISTINCT (\w+)\) FROM|(\w+), count\(\*\) )")
 _PAIR = re.compile(r"^SELECT (A\d+), (A\d+) FROM")
-_HANDLE = re.compile(r"\b[VT]\d\b")
+_HANDLE = re.compile(r"\b[VTN]\d\b")
 _NUMBER = re.compile(r"\bN\d\b")
 _OF_SHAPE = re.compile(r"message LIKE (S\d+)")
 _OF_ENTITY = re.compile(r"(ip|mac|email|uuid|url) (?:IS NOT NULL|= )")  # kinds that nothing else in a message reads
-_IDENTIFIER = re.compile(r"[a-z][A-Z]|[A-Z]{2}[a-z]{2}|\w_\w")
+_IDENTIFIER = re.compile(r"[a-z][A-Z]|[A-Z]{2}[a-z]{2}|\w_\w|[A-Za-z]\d|\d[A-Za-z]")
 _TEXT = re.compile(r"line LIKE (V\d+)")
 _EQUAL = re.compile(r"(\w+) = (V\d+)")
 
@@ -107,7 +107,7 @@ def _meant(candidates: Candidates) -> list[str]:
         for value in candidates.values
         if value.quoted or value.handle in candidates.left_out or _is_certain(value) or _is_identifier(value)
     ]
-    return [*candidates.times, *(value.handle for value in values)]
+    return [*candidates.times, *sorted(candidates.bounds), *(value.handle for value in values)]
 
 
 def _is_identifier(value: ValueHandle) -> bool:

@@ -132,7 +132,9 @@ def listable(
     also = {name for stem in own for name in _ALSO.get(stem, ())} & columns
     if named:
         return frozenset(named | also | beside)
-    if own and (followed := {slot.handle for slot in slots if not slot.slot.numeric and own & _right_behind(slot, shapes)}):
+    if own and (
+        followed := {slot.handle for slot in slots if not slot.slot.numeric and own & _right_behind(slot, shapes)}
+    ):
         return frozenset(followed | also | beside)
     said = {stem for word in split_words(question) for stem in stems(word)}
     if not said.isdisjoint(_NUMBERS) or not (own or re.search(_WHO, question, re.I)):
