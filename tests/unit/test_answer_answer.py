@@ -159,7 +159,8 @@ def test_lines_in_the_result_are_the_proof_and_cost_no_query() -> None:
             [6, 4],
         ),
         (
-            "SELECT abs(epoch(min(ts) FILTER (WHERE bytes > 50)) - epoch(min(ts) FILTER (WHERE ip = '10.0.0.1'))) FROM logs",
+            "SELECT abs(epoch(min(ts) FILTER (WHERE bytes > 50)) - "
+            "epoch(min(ts) FILTER (WHERE ip = '10.0.0.1'))) FROM logs",
             [6, 4],
         ),
         (f"{GAP} WHERE line_no NOT IN (7, 8, 9))", [6, 10]),

@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from asked_log import COLUMNS, make_profile, open_view
+from edgeslm.ask.asked import Asked
 from edgeslm.ask.expand import expand
 from edgeslm.ask.grammar import MOST_CONDITIONS, build_grammar
 from edgeslm.ask.link import link
@@ -26,7 +27,7 @@ def grammar() -> Grammar:
         " of sshd after 08:10 and a backup"
     )
     candidates = link(question, make_profile(), now=NOW)
-    every = replace(candidates, severer=True, gaps=True, measured=None, line_count=False)
+    every = replace(candidates, asked=Asked(), measured=None)  # whatever the question says of the answer's form
     return Grammar(build_grammar(every))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from asked_log import make_profile
-from edgeslm.ask.candidates import Candidates
+from edgeslm.ask.candidates import Candidates, ValueHandle
 from edgeslm.ask.link import link
 from edgeslm.ask.planner import write_sql
 from edgeslm.ask.readings import other_readings, read
@@ -21,7 +21,9 @@ NOW = datetime(2024, 5, 3, 12, 0)
 
 @pytest.fixture(scope="module")
 def candidates() -> Candidates:
-    return link("failed passwords of sshd", make_profile(), now=NOW)
+    found = link("failed passwords of sshd", make_profile(), now=NOW)
+    values = [ValueHandle(f"V{number}", f"value{number}", {}, (0, 0), plain=True) for number in range(1, 6)]
+    return replace(found, values=values)
 
 
 @pytest.mark.parametrize(
@@ -128,8 +130,8 @@ def test_a_share_of_some_is_no_share_of_all() -> None:
     whole = "SELECT 100.0 * count(*) FILTER (WHERE ip = V1) / count(*) FROM logs"
     assert nonsense(whole, found) == "a share of all lines where one of some is asked for"
     assert nonsense(f"{whole} WHERE message LIKE S1", found) == ""
-    assert not link("what percentage of lines are errors", make_profile(), now=NOW).some
-    assert not link("percentage of errors", make_profile(), now=NOW).some
+    assert not link("what percentage of lines are errors", make_profile(), now=NOW).asked.some
+    assert not link("percentage of errors", make_profile(), now=NOW).asked.some
 
 
 def test_groups_are_those_that_are_named() -> None:

@@ -8,33 +8,32 @@ from datetime import datetime
 import pytest
 
 from asked_log import COLUMNS, make_profile, make_records, open_view
-from edgeslm.ask.candidates import AGGREGATES
+from edgeslm.ask.amounts import (
+    asks_for_more_severe,
+    asks_for_share_of_some,
+    compares,
+    find_aggregates,
+    find_counts,
+    find_measures,
+)
+from edgeslm.ask.asked import AGGREGATES
 from edgeslm.ask.expand import expand
 from edgeslm.ask.find_values import find_numbers
 from edgeslm.ask.grammar import build_grammar
 from edgeslm.ask.link import link
 from edgeslm.ask.outright import (
     asks_for_different,
-    asks_for_gap,
     asks_for_lines,
-    asks_for_more_severe,
-    asks_for_one_bucket,
     asks_for_order,
-    asks_for_share_of_some,
     asks_for_things,
     asks_for_values,
     asks_how_many,
     asks_whether,
-    compares,
     counts_lines,
-    find_aggregates,
-    find_counts,
-    find_measures,
-    may_ask_for_gap,
-    may_ask_when,
-    may_rank,
 )
+from edgeslm.ask.phrases import may_rank
 from edgeslm.ask.profile import Profile, build_profile
+from edgeslm.ask.stretches import asks_for_gap, asks_for_one_bucket, may_ask_for_gap, may_ask_when
 from edgeslm.ask.wording import is_whole, write_out
 from gbnf import Grammar
 
@@ -204,10 +203,12 @@ def test_different_values_and_one_stretch_of_time(question: str, listed: bool, b
     grammar = Grammar(build_grammar(link(question, make_profile(), now=NOW)))
     may_count = not listed and "distinct" in question and "which users" not in question
     assert grammar.accepts("SELECT count(DISTINCT user) FROM logs") is may_count
-    series = "SELECT date_trunc('day', ts) AS day, count(*) AS count FROM logs GROUP BY day ORDER BY"
-    assert grammar.accepts(f"{series} day") is not bucket
+    unit, other = ("hour", "day") if "hour" in question else ("day", "hour")
+    series = "SELECT date_trunc('{0}', ts) AS {0}, count(*) AS count FROM logs GROUP BY {0} ORDER BY"
+    assert grammar.accepts(f"{series.format(unit)} {unit}") is not bucket
     ranked = "which" in question or "what" in question
-    assert grammar.accepts(f"{series} count DESC LIMIT 1") is ranked
+    assert grammar.accepts(f"{series.format(unit)} count DESC LIMIT 1") is ranked
+    assert grammar.accepts(f"{series.format(other)} count DESC LIMIT 1") is (ranked and not bucket)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def _condition(handle: str, candidates: Candidates) -> str:
     """What a time or a value says of lines."""
     if handle in candidates.times:
         return f"ts IN {handle}"
-    value, out = candidates.value(handle), handle in candidates.left_out
+    value, out = candidates.value(handle), handle in candidates.asked.left_out
     shown = {column.name for column in candidates.columns}
     if columns := sorted(value.columns, key=lambda name: name not in shown):
         return f"{columns[0]} {'<>' if out else '='} {handle}"

@@ -6,12 +6,12 @@ Every handle stands for something the question or the log really contains. Holds
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from edgeslm.ask.asked import Asked
 from edgeslm.ask.fragments import Fragment
 from edgeslm.ask.profile import ColumnInfo
 from edgeslm.ask.shapes import Shape, Slot
 from edgeslm.ask.times import TimeRange
 
-AGGREGATES = ("avg", "max", "min", "sum", "median")
 MAX_SHAPES, MAX_VALUES, MAX_TIMES, MAX_NUMBERS, MAX_SLOTS, MAX_FIELDS = 5, 6, 3, 3, 9, 3
 
 
@@ -74,24 +74,10 @@ class Candidates:
     """Everything a query for this question may be made of.
 
     coverage: share of the question's weight that the best shape covers. unmatched: its words that were found nowhere.
-    compares: a number may be a bound. measures: handles of numbers that are sizes or durations, so count nothing.
-    counts: of numbers that say how many values to give, so are no values. ordered: a ranking is asked for in an
-    order. lines: lines are asked for outright. when: a moment may be asked for. listed: different values are, and
-    not how many. one_bucket: one stretch of time is, not all. severer: a level may be meant with those above it.
-    line_count: the number of lines is asked for, not of values. units: what numbers of the question are in. gap:
-    the longest time without a line is asked for outright; gaps: it may be. ranked: the first of a ranking may be.
-    things: values are asked for, so no number, time or line; number: how many there are; counts_values: perhaps of
-    a column. some: a share of some lines only is asked for. grouped: the handle of the field to group by.
-    aggregates: those that may be. measured: the numeric columns and handles that anybody would add up or compare,
-    None for all. absent: whether something happened is asked that no message speaks of;
-    told: how many is asked, and a pattern says all that the question says of
-    what happened. excludes: a condition may be turned round; left_out: the values of which the question says so.
-    alternatives: one of several conditions may be enough. amount: the unit of which it is asked how much there
-    is; by_amount: a ranking by a sum or the like. best_bucket: the piece of time of which
-    the one with most or least is asked for; share: a share is. different: different values are named. bounds: the
-    numbers that something is compared with. kept: the values that something is from or of. extreme: the highest or lowest of some numbers is asked
-    for; top_things: the first of some that are no times. without: something is left out for certain. at: a moment is asked
-    for, what: what something was; clock: a time is named. bucket: the piece of time that is counted by, "" for none.
+    asked: what its words say of the answer's form. listable: the names of what may be listed. counts_values: it may
+    ask how many values a column has. grouped: the handle of the field to group by. measured: the numeric columns and
+    handles that anybody would add up or compare, None for all. absent: it asks whether something happened that no
+    message speaks of. told: it asks how many, and a pattern says all that it says of what happened.
     """
 
     question: str
@@ -105,47 +91,13 @@ class Candidates:
     has_levels: bool
     coverage: float
     unmatched: tuple[str, ...] = ()
-    compares: bool = True
-    measures: frozenset[str] = frozenset()
-    counts: frozenset[str] = frozenset()
-    ordered: bool = False
-    lines: bool = False
-    when: bool = True
-    listed: bool = False
-    one_bucket: bool = False
-    severer: bool = True
-    line_count: bool = False
-    units: dict[str, str] = field(default_factory=dict)
-    gap: bool = False
+    asked: Asked = field(default_factory=Asked)
     listable: frozenset[str] = frozenset()
-    things: bool = False
-    number: bool = False
     counts_values: bool = True
-    some: bool = False
     grouped: str = ""
-    gaps: bool = True
-    ranked: bool = True
-    aggregates: tuple[str, ...] = AGGREGATES
     measured: frozenset[str] | None = None
     absent: bool = False
     told: bool = False
-    excludes: bool = True
-    left_out: frozenset[str] = frozenset()
-    alternatives: bool = True
-    amount: str = ""
-    by_amount: bool = False
-    best_bucket: str = ""
-    share: bool = False
-    different: bool = False
-    bounds: frozenset[str] = frozenset()
-    kept: frozenset[str] = frozenset()
-    extreme: bool = False
-    top_things: bool = False
-    without: bool = False
-    at: bool = False
-    what: bool = False
-    clock: bool = True
-    bucket: str = ""
 
     def value(self, handle: str) -> ValueHandle:
         return next(value for value in self.values if value.handle == handle)

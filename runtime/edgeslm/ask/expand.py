@@ -69,7 +69,7 @@ def _expand_one(match: re.Match[str], names: dict[str, str], candidates: Candida
         return _comparison(column, shown, match["operator"], candidates.value(value), candidates)
     if number := match["amount"]:
         slot = candidates.slot(match["measured"])
-        amount = convert(candidates.numbers[number], candidates.units.get(number, ""), slot.unit)
+        amount = convert(candidates.numbers[number], candidates.asked.units.get(number, ""), slot.unit)
         return f"{_slot(slot.handle, names, candidates)} {match['than']} {amount}"
     if number := match["number"]:
         return candidates.numbers[number]

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
+from edgeslm.ask.amounts import COMPARED
 from edgeslm.ask.candidates import MAX_NUMBERS, ValueHandle
 from edgeslm.ask.lexicon import column_stems, column_words, filler_words, stems, stop_words
 from edgeslm.ask.numbers import NUMBER_WORDS
-from edgeslm.ask.outright import COMPARED
 from edgeslm.ask.profile import Profile
 from edgeslm.ask.typos import nearest
 from edgeslm.ask.values import LEVEL_LETTERS, LEVEL_WORDS, looks_like_value, spelled_level

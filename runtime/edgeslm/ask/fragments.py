@@ -231,7 +231,7 @@ def _piece(shape: Shape, found: Sequence[_Place], known: frozenset[str], profile
 
 
 def _is_severity(word: str, profile: Profile) -> bool:
-    """Whether it is a word for a level that messages of several shapes have: all that a log without levels says of it."""
+    """Whether it is a word for a level in messages of several shapes: all that a log without levels says of it."""
     return word.casefold() in LEVEL_WORDS and sum(word in shape.example for shape in profile.shapes) > 1
 
 

@@ -14,15 +14,16 @@ _LONG_NUMBER = 4  # digits; a number of so many may be looked for as text
 
 def build_grammar(candidates: Candidates) -> str:
     """The grammar for these candidates, in llama.cpp's GBNF."""
+    asked = candidates.asked
     texts = [column.name for column in candidates.columns] + [slot.handle for slot in candidates.slots]
     listed = [name for name in texts if name in candidates.listable] or texts
     numeric = [column.name for column in candidates.columns if column.numeric]
     numeric += [slot.handle for slot in candidates.slots if slot.slot.numeric]
-    counts = [handle for handle in candidates.numbers if handle not in candidates.measures]
+    counts = [handle for handle in candidates.numbers if handle not in asked.measures]
     starts = ["count", "times", "lines", "span", "share", "gap"]
     counted = "where" if candidates.told else "where?"  # how many of some, not of all
-    in_order = ' (" ORDER BY ts" " DESC"? limit)?' if candidates.ranked or candidates.when or counts else ""
-    of_some = "where" if candidates.some else "where?"
+    in_order = ' (" ORDER BY ts" " DESC"? limit)?' if asked.ranked or asked.when or counts else ""
+    of_some = "where" if asked.some else "where?"
     rules = {
         "count": f'"count(*) FROM logs" {counted}',
         "times": '("min" | "max") "(ts) FROM logs" where?',
@@ -31,7 +32,7 @@ def build_grammar(candidates: Candidates) -> str:
         '"min(ts) FILTER (WHERE " conds ")) - epoch(min(ts) FILTER (WHERE " conds ")) FROM logs" where?)',
         "share": f'"100.0 * count(*) FILTER (WHERE " conds ") / count(*) FROM logs" {of_some}',
         "gap": '"max(gap) FROM (SELECT epoch(ts) - epoch(lag(ts) OVER (ORDER BY ts)) AS gap FROM logs" where? ")"',
-        "having": f'" HAVING count(*) > " ({_either([*(counts if candidates.compares else ()), "1"])})',
+        "having": f'" HAVING count(*) > " ({_either([*(counts if asked.compares else ()), "1"])})',
         "dir": '"DESC" | "ASC"',
         "limit": '" LIMIT " number',
         "number": _either([*counts, "1"]),
@@ -40,9 +41,9 @@ def build_grammar(candidates: Candidates) -> str:
         "cond": _conditions(candidates, numeric),
     }
     amount = '"*" | "DISTINCT " col' if texts else '"*"'
-    for name in [candidates.bucket] if candidates.bucket else BUCKETS:
-        every = "" if candidates.one_bucket else f'"{name}"'
-        first = '"count " dir limit' if counts or (candidates.ranked and not candidates.bucket) else ""
+    for name in [asked.bucket] if asked.bucket else BUCKETS:
+        every = "" if asked.one_bucket else f'"{name}"'
+        first = '"count " dir limit' if counts or (asked.ranked and not asked.bucket) else ""
         starts.append(f"by-{name}")
         rules[f"by-{name}"] = (
             f'"date_trunc(\'{name}\', ts) AS {name}, count(" ({amount}) ") AS count FROM logs" where? '
@@ -50,53 +51,53 @@ def build_grammar(candidates: Candidates) -> str:
         )
     if texts:
         rules["col"] = _either(texts)
-        lists_only = candidates.listed or candidates.line_count or not candidates.counts_values
+        lists_only = asked.listed or asked.line_count or not candidates.counts_values
         starts += ["distinct"] if lists_only else ["distinct-count", "distinct"]
         rules["distinct-count"] = (
             f'"count(DISTINCT " ({_either(_countable(texts, candidates))}) ") FROM logs" {counted}'
         )
         rules["distinct"] = " | ".join(f'"DISTINCT {name} FROM logs" {_held(name, candidates)}' for name in listed)
     measured = [name for name in numeric if candidates.measured is None or name in candidates.measured]
-    if candidates.amount:
-        measured = _in_unit(candidates.amount, measured, candidates)
+    if asked.amount:
+        measured = _in_unit(asked.amount, measured, candidates)
     if measured:
-        rules["num"], rules["agg"] = _either(measured), _either(candidates.aggregates)
+        rules["num"], rules["agg"] = _either(measured), _either(asked.aggregates)
         starts.append("aggregate")
         rules["aggregate"] = 'agg "(" num ") FROM logs" where?'
-    one_of_many = candidates.ordered or not candidates.ranked
+    one_of_many = asked.ordered or not asked.ranked
     top = "" if one_of_many and not counts else "top?"  # a whole ranking was asked for
     if top:
         rules["top"] = f'" LIMIT " ({_either(counts if one_of_many else [*counts, "1"])})'
     for number, name in enumerate(listed):
         starts.append(f"col-{number}")
-        rules[f"col-{number}"] = _column_forms(name, measured, _held(name, candidates), top, candidates.by_amount)
-    starts = [one for one in starts if (candidates.gaps or one != "gap") and (candidates.when or one != "times")]
-    if candidates.number:
+        rules[f"col-{number}"] = _column_forms(name, measured, _held(name, candidates), top, asked.by_amount)
+    starts = [one for one in starts if (asked.gaps or one != "gap") and (asked.when or one != "times")]
+    if asked.number:
         starts = [start for start in starts if start not in ("times", "lines", "span", "share", "gap")]
-    if candidates.things and texts:
+    if asked.things and texts:
         starts = [start for start in starts if start == "distinct" or start.startswith(("col-", "by-"))]
-    if candidates.by_amount and measured and texts:
+    if asked.by_amount and measured and texts:
         starts = [start for start in starts if start.startswith("col-")]
-    if candidates.extreme and measured:
+    if asked.extreme and measured:
         starts = [start for start in starts if start in ("aggregate", "span", "gap") or start.startswith("col-")]
-    if candidates.top_things and texts:
+    if asked.top_things and texts:
         starts = [start for start in starts if not start.startswith("by-")]
-    if candidates.what:
-        starts = [start for start in starts if start not in ("lines", *(() if candidates.clock else ("times",)))]
-    if candidates.amount:
-        spans = ("span", "gap") if is_time_unit(candidates.amount) else ()
+    if asked.what:
+        starts = [start for start in starts if start not in ("lines", *(() if asked.clock else ("times",)))]
+    if asked.amount:
+        spans = ("span", "gap") if is_time_unit(asked.amount) else ()
         starts = [start for start in starts if start in ("aggregate", *spans)] or starts
-    if candidates.at:
+    if asked.at:
         starts = ["times"]
-    if candidates.gap:
+    if asked.gap:
         starts = ["gap"]
-    if candidates.bucket:
-        starts = [f"by-{candidates.bucket}"]
-    if candidates.best_bucket:
-        starts = [f"by-{candidates.best_bucket}"]
-    if candidates.share:
+    if asked.bucket:
+        starts = [f"by-{asked.bucket}"]
+    if asked.best_bucket:
+        starts = [f"by-{asked.best_bucket}"]
+    if asked.share:
         starts = ["share"]
-    if candidates.lines:
+    if asked.lines:
         starts = ["lines"]
     root = f'root ::= "SELECT " ({" | ".join(starts)})'
     return "\n".join([root, *(f"{name} ::= {body}" for name, body in rules.items())]) + "\n"
@@ -104,7 +105,8 @@ def build_grammar(candidates: Candidates) -> str:
 
 def _countable(texts: list[str], candidates: Candidates) -> list[str]:
     """Those of the columns and handles whose different values anybody counts: no fractions, unless it is said."""
-    if candidates.different:
+    asked = candidates.asked
+    if asked.different:
         return texts
     fractions = {slot.handle for slot in candidates.slots if slot.slot.numeric and not slot.slot.integral}
     return [name for name in texts if name not in fractions] or texts
@@ -158,36 +160,37 @@ def _either(words: tuple[str, ...] | list[str]) -> str:
 
 
 def _conditions(candidates: Candidates, numeric: list[str]) -> str:
+    asked = candidates.asked
     simple: list[str] = []
-    negation = '("NOT ")? ' if candidates.excludes else ""
+    negation = '("NOT ")? ' if asked.excludes else ""
     if candidates.shapes:
         simple.append(f'"message " {negation}"LIKE " ({_either([shape.handle for shape in candidates.shapes])})')
     for value in candidates.values:
         for column in value.columns:
-            either = candidates.excludes and value.handle not in candidates.kept
-            operators = ["<>"] if value.handle in candidates.left_out else ["=", "<>"] if either else ["="]
-            if column == "level" and candidates.severer:
+            either = asked.excludes and value.handle not in asked.kept
+            operators = ["<>"] if value.handle in asked.left_out else ["=", "<>"] if either else ["="]
+            if column == "level" and asked.severer:
                 operators.append(">=")
             simple.append(f'"{column} " ({_either(operators)}) " {value.handle}"')
     texts = [value.handle for value in candidates.values if may_be_text(value)]
-    if kept := [handle for handle in texts if handle in candidates.kept]:
+    if kept := [handle for handle in texts if handle in asked.kept]:
         simple.append(f'"line LIKE " ({_either(kept)})')
-    if either_way := [handle for handle in texts if handle not in candidates.left_out | candidates.kept]:
+    if either_way := [handle for handle in texts if handle not in asked.left_out | asked.kept]:
         simple.append(f'"line " {negation}"LIKE " ({_either(either_way)})')
-    if gone := [handle for handle in texts if handle in candidates.left_out]:
+    if gone := [handle for handle in texts if handle in asked.left_out]:
         simple.append(f'"line NOT LIKE " ({_either(gone)})')
     simple += [f'"line LIKE {value.handle}"' for value in candidates.values if value.guess]
     if candidates.times:
         simple.append(f'"ts " {negation}"IN " ({_either(list(candidates.times))})')
-    amounts = [handle for handle in candidates.numbers if handle not in candidates.counts]
+    amounts = [handle for handle in candidates.numbers if handle not in asked.counts]
     if amounts and numeric:
-        compared = [">=", "<=", ">", "<", "="] if candidates.compares else ["="]
-        compared += ["<>"] if candidates.excludes else []
+        compared = [">=", "<=", ">", "<", "="] if asked.compares else ["="]
+        compared += ["<>"] if asked.excludes else []
         for handle in amounts:
-            fitting = _in_unit(candidates.units.get(handle, ""), numeric, candidates)
+            fitting = _in_unit(asked.units.get(handle, ""), numeric, candidates)
             simple.append(f'({_either(fitting)}) " " ({_either(compared)}) " {handle}"')
     if not simple:
         simple.append('"ts IS NOT NULL"')
     one = " | ".join(f"({condition})" for condition in simple)
-    either = f' | "(" simple (" OR " simple){{1,{MOST_CONDITIONS - 1}}} ")"' if candidates.alternatives else ""
-    return f"simple{either}\nsimple ::= {one}"
+    in_brackets = f' | "(" simple (" OR " simple){{1,{MOST_CONDITIONS - 1}}} ")"' if asked.alternatives else ""
+    return f"simple{in_brackets}\nsimple ::= {one}"

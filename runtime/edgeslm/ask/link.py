@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from edgeslm.ask.candidates import (
-    AGGREGATES,
     MAX_FIELDS,
     MAX_NUMBERS,
     MAX_SHAPES,
@@ -36,45 +35,13 @@ from edgeslm.ask.find_values import (
 )
 from edgeslm.ask.fragments import Fragment, choose_fragments
 from edgeslm.ask.lexicon import column_nouns, column_stems, content_words, filler_words, split_words, stems, stop_words
-from edgeslm.ask.measures import field_unit, find_units, named_measures, unit_of
-from edgeslm.ask.negation import excludes_outright, kept_values, left_out, may_exclude
-from edgeslm.ask.outright import (
-    asks_for_amount,
-    asks_for_different,
-    asks_for_extreme,
-    asks_for_gap,
-    asks_for_lines,
-    asks_for_more_severe,
-    asks_for_one_bucket,
-    asks_for_order,
-    asks_for_share,
-    asks_for_share_of_some,
-    asks_for_things,
-    asks_for_top_things,
-    asks_for_values,
-    asks_how_many,
-    asked_bucket,
-    asks_what,
-    asks_when,
-    asks_whether,
-    best_bucket,
-    compares,
-    counts_lines,
-    find_aggregates,
-    find_bounds,
-    find_counts,
-    find_measures,
-    may_ask_for_gap,
-    may_ask_when,
-    may_join,
-    may_rank,
-    names_time,
-    ranks_by_amount,
-)
+from edgeslm.ask.measures import field_unit, named_measures, unit_of
+from edgeslm.ask.outright import asks_whether
 from edgeslm.ask.profile import ColumnInfo, Profile
 from edgeslm.ask.rank import PARTICLES, LexicalRanker, RankedShape, ShapeRanker, own_columns
+from edgeslm.ask.read_asked import read_asked
 from edgeslm.ask.shapes import Slot
-from edgeslm.ask.things import grouped_by, listable, may_count_values
+from edgeslm.ask.things import NUMBERING, grouped_by, listable, may_count_values
 from edgeslm.ask.times import find_times
 from edgeslm.ask.values import LEVEL_WORDS
 from edgeslm.ask.wording import write_out
@@ -104,15 +71,6 @@ _USUAL_COLUMNS = frozenset(
 )
 _SHORTEST_NAME = 5
 _PLAIN_COMPOUND = re.compile(r"[a-z]+(?:-[a-z]+)+|[\d:.,/-]+")  # break-in, keep-alive; times and numbers
-_NUMBERING = {  # columns whose numbers are names, and the stems that speak of them
-    name: frozenset(stem for word in words.split() for stem in stems(word))
-    for name, words in {
-        "pid": "pid pids process id",
-        "tid": "tid tids thread threads id",
-        "port": "port ports",
-        "source_line": "source code line",
-    }.items()
-}
 _LEAST_COVERAGE = 0.35  # share of the question's weight below which the best shape says nothing about its words
 _ENOUGH_COVERAGE = 0.6
 
@@ -126,7 +84,7 @@ class _Mark:
 
 def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker | None = None) -> Candidates:
     """Offer candidates for a question over a profiled log. Deterministic; never raises on odd input."""
-    asked, question = question, write_out(question, profile)
+    raw, question = question, write_out(question, profile)
     question = name_columns(question, profile, column_nouns("column_nouns"))
     question = mend_spelling(question, profile)
     times = find_times(question, now=now, log_range=profile.time_range)[:MAX_TIMES]
@@ -169,12 +127,12 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
     absent = coverage < _SPOKEN_OF and asks_whether(blank) and any(value.guess for value in values)
     if absent:
         shapes, slots = [], _fields_only(slots, values)  # what is asked about is nowhere in the log
-    number = asks_how_many(question)
+    asked = read_asked(question, blank, numbers, values)
     marks = [_Mark(span.at, True, [f"T{number}"]) for number, span in enumerate(times, 1)]
     marks += [_Mark(at, True, [handle]) for handle, (at, _) in numbers.items()]
     marks += [_Mark(value.at, not value.plain, [value.handle]) for value in values]
     return Candidates(
-        question=asked,
+        question=raw,
         annotated=_annotate(question, marks),
         columns=[column for column in profile.columns if column not in own],
         shapes=shapes,
@@ -185,47 +143,13 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
         has_levels=profile.has_levels,
         coverage=coverage,
         unmatched=unmatched,
-        compares=compares(blank),
-        measures=find_measures(blank, numbers),
-        counts=find_counts(blank, numbers),
-        ordered=asks_for_order(blank),
-        lines=asks_for_lines(blank),
-        when=may_ask_when(blank),
-        listed=asks_for_values(blank),
-        one_bucket=asks_for_one_bucket(blank),
-        units=find_units(blank, numbers),
-        gap=asks_for_gap(blank),
+        asked=asked,
         listable=listable(question, profile, shapes, slots),
-        things=asks_for_things(question),
-        number=number,
         counts_values=may_count_values(named, slots, own_columns(profile)),
-        some=asks_for_share_of_some(question),
         grouped=grouped_by(question, slots),
-        ranked=may_rank(blank),
-        gaps=may_ask_for_gap(blank),
-        aggregates=find_aggregates(blank, AGGREGATES),
         measured=frozenset(_measured(numeric, known) | {slot.handle for slot in slots}),
-        severer=asks_for_more_severe(blank) or sum("level" in value.columns for value in values) > 1,
-        line_count=counts_lines(question),
         absent=absent,
-        excludes=may_exclude(question),
-        left_out=left_out(question, values),
-        alternatives=may_join(question),
-        amount=asks_for_amount(question),
-        by_amount=ranks_by_amount(question),
-        best_bucket=best_bucket(blank),
-        share=asks_for_share(question),
-        different=asks_for_different(question),
-        bounds=find_bounds(blank, numbers),
-        kept=kept_values(question, values),
-        extreme=asks_for_extreme(question),
-        top_things=asks_for_top_things(question),
-        without=excludes_outright(question),
-        at=asks_when(question),
-        what=asks_what(question),
-        clock=names_time(question),
-        bucket=asked_bucket(blank),
-        told=number and told_by(shapes, event_words(content_words(named), question, slots)),
+        told=asked.number and told_by(shapes, event_words(content_words(named), question, slots)),
     )
 
 
@@ -313,7 +237,7 @@ def _is_unusual(column: ColumnInfo, known: frozenset[str]) -> bool:
 
 def _measured(columns: set[str], known: frozenset[str]) -> set[str]:
     """The numeric columns without those that number things, unless the question names them: nobody averages pids."""
-    return {name for name in columns if name not in _NUMBERING or not known.isdisjoint(_NUMBERING[name])}
+    return {name for name in columns if name not in NUMBERING or not known.isdisjoint(NUMBERING[name])}
 
 
 def _kinds_held(fragment: Fragment, profile: Profile) -> frozenset[str]:

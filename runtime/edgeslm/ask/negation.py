@@ -15,11 +15,12 @@ _NEGATING = frozenset(
     " absent only unless beyond away remaining inverse opposite hide drop dropping filter filtered cannot nowhere free"
     " another elsewhere everything anything everyone anyone rid unequal less".split()
 )
-_STARTS = ("exclud", "ignor", "omit", "leav", "skip", "disregard", "excep", "remov")
+_STARTS = ("exclud", "forget", "ignor", "omit", "leav", "skip", "disregard", "excep", "remov")
 _OPERATORS = re.compile(r"!=|<>|≠|\bsave for\b|\btak(?:e|ing)\b.+\bout\b|\b\w+n['’]?t\b|[!~¬]\s*\w|(?<!\S)-\w", re.I)
 _LEFT_OUT = (  # what a value stands behind that is left out
     r"(?:apart from|aside from|other than|except(?: for| from)?|excepting|excluding|excludes?|besides|disregard(?:ing)?"
-    r"|ignor(?:e|ing)|omit(?:ting)?|leav(?:e|ing) (?:out|aside)|(?:not|without) counting|not including|but not|not (?:from|by|on|in|at|for)"
+    r"|ignor(?:e|ing)|omit(?:ting)?|leav(?:e|ing) (?:out|aside)|(?:not|without) counting|not including|but not"
+    r"|not (?:from|by|on|in|at|for)"
     r"|(?:that|which|who|what|it) (?:is|are|was|were)(?: not|n't)|other \w+ than|others? than"
     r"|(?:\bnot|n't|\bnever|\bwithout|\bno) (?:mention|contain|includ|say|have|hav|hold)\w*|\black(?:s|ing)?)"
     r"(?: (?:the|those|any|all|that|lines|messages|entries|ones|from|of|by|a|an|user|host|program|app|component))*\W*$"
@@ -27,7 +28,8 @@ _LEFT_OUT = (  # what a value stands behind that is left out
 _OUTRIGHT = (
     r"\b(?:apart|aside) from\b|\b(?:anything|something|everything|everyone|anyone|reasons?|others?|\w+s) other than\b"
     r"|\bexcept(?:ing| for)?\b|\bexclud(?:e|ing)\b|\bleav(?:e|ing) (?:out|aside)\b"
-    r"|(?:\bnot|n't) (?:about|related to|due to|caused by|mention\w*|contain\w*|includ\w*|involv\w*|because of|concern\w*)\b"
+    r"|(?:\bnot|n't) (?:about|related to|due to|caused by|mention\w*|contain\w*|includ\w*|involv\w*|because of"
+    r"|concern\w*)\b"
 )
 _FROM = r"((?:\S+\s+){0,3})\b(?:from|on|by|of|via|at)\s+(?:the )?(?:host |user |node |address |ip |client )?[\"'(\[]*$"
 _JOINED = r"[\s\"'”]*(?:,|and|or|nor|&|/)(?: (?:the|from|by|on))?[\s\"'“]*"

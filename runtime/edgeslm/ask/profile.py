@@ -22,8 +22,8 @@ _VALUE_COLUMNS = {"level", "ts", "line_no"}
 _PROGRAM_ENDING = re.compile(r"(?<=\w)(?:\.(?:exe|bin|service|socket|timer|sh|py|pl|rb|js|jar)|\([\w.-]+\))$", re.I)
 _SHORTEST_FILE = 3  # characters of a path's last part that stands for it
 _SERVED = frozenset(
-    "ssh ftp tftp http cron syslog rsyslog klog ntp chrony dhcp smb nmb cups telnet inet xinet rsync snmp radius acpi udev"
-    " nfs autofs ppp openvpn ovpn mysql postgres mongo systemd-resolve".split()
+    "ssh ftp tftp http cron syslog rsyslog klog ntp chrony dhcp smb nmb cups telnet inet xinet rsync snmp radius acpi"
+    " udev nfs autofs ppp openvpn ovpn mysql postgres mongo systemd-resolve".split()
 )
 _MAX_DISTINCT = 5000
 RARE_LEVEL = 0.2

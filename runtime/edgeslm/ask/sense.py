@@ -44,7 +44,7 @@ def nonsense(handle_sql: str, candidates: Candidates) -> str:
     named = set(_HANDLE.findall(handle_sql))
     if left_unsaid(handle_sql, candidates):
         return "less than the question says"
-    if candidates.without and " NOT " not in handle_sql and "<>" not in handle_sql:
+    if candidates.asked.without and " NOT " not in handle_sql and "<>" not in handle_sql:
         return "all where something is left out"
     if candidates.absent and named.isdisjoint(value.handle for value in candidates.values if not value.columns):
         return "nothing of what is asked about"
@@ -61,7 +61,7 @@ def nonsense(handle_sql: str, candidates: Candidates) -> str:
             return "messages beside what they never stand"
     if handle_sql.startswith("SELECT 100.0 *") and compared and compared[0] in every:
         return "a share that is the whole"
-    if candidates.some and handle_sql.startswith("SELECT 100.0 *") and not every:
+    if candidates.asked.some and handle_sql.startswith("SELECT 100.0 *") and not every:
         return "a share of all lines where one of some is asked for"
     if candidates.grouped and listed and listed[3] and listed[3] != candidates.grouped:
         return "groups of something else than what is named"
@@ -105,9 +105,9 @@ def _meant(candidates: Candidates) -> list[str]:
     values = [
         value
         for value in candidates.values
-        if value.quoted or value.handle in candidates.left_out or _is_certain(value) or _is_identifier(value)
+        if value.quoted or value.handle in candidates.asked.left_out or _is_certain(value) or _is_identifier(value)
     ]
-    return [*candidates.times, *sorted(candidates.bounds), *(value.handle for value in values)]
+    return [*candidates.times, *sorted(candidates.asked.bounds), *(value.handle for value in values)]
 
 
 def _is_identifier(value: ValueHandle) -> bool:

@@ -39,16 +39,16 @@ _TIMES = frozenset(
 NO_NAMES = _SKIPPED | _ENDS | _TIMES  # words that name nothing that a log has
 _PLACE = {"per": 0, "each": 0, "every": 0, "by": 2}  # which says more of what is listed; other words 1
 _LONGEST = 4  # words of a name
-_BEHIND = 32  # characters behind a slot in which a word can stand
-_NUMBERING = {  # columns whose numbers are names, and the stems that speak of them
+NUMBERING = {  # columns whose numbers are names, and the stems that speak of them
     name: frozenset(stem for word in words.split() for stem in stems(word))
     for name, words in {
-        "pid": "pid pids process id number",
-        "tid": "tid tids thread threads id number",
-        "port": "port ports number address",
-        "source_line": "source code line number",
+        "pid": "pid pids process id",
+        "tid": "tid tids thread threads id",
+        "port": "port ports address",
+        "source_line": "source code line",
     }.items()
 }
+_BEHIND = 32  # characters behind a slot in which a word can stand
 _ALSO = {  # columns that a stem may mean beside the one it names first
     stem: names
     for words, names in (
@@ -138,7 +138,7 @@ def listable(
         return frozenset(followed | also | beside)
     said = {stem for word in split_words(question) for stem in stems(word)}
     if not said.isdisjoint(_NUMBERS) or not (own or re.search(_WHO, question, re.I)):
-        numbering = {name for name in columns if said.isdisjoint(_NUMBERING.get(name, said))}
+        numbering = {name for name in columns if said.isdisjoint(NUMBERING.get(name, said)) and "number" not in said}
         return frozenset((columns | {slot.handle for slot in slots}) - numbering) if numbering else frozenset()
     telling = {name for name in columns if _tells_apart(name, profile)}
     telling |= {slot.handle for slot in slots if not slot.slot.numeric or own & _around(slot, shapes)}
