@@ -126,6 +126,8 @@ def find_aggregates(question: str, every: Sequence[str]) -> tuple[str, ...]:
         return tuple(one for one in every if (one == "avg" and means) or (one == "median" and median))
     if asks_how_many(question):
         every = [one for one in every if one not in ("avg", "median")]
+    if "sum" in every and not high and not low and ranks_by_amount(question):
+        return ("sum",)
     if "sum" in every and not high and not low and re.search(_IN_ALL, question, re.I):
         return ("sum",)
     if not words.isdisjoint(SPEEDS) or high == low:

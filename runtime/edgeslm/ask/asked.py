@@ -21,14 +21,17 @@ class Asked:
     what: bool = False  # what something was, so no lines
     extreme: bool = False  # the highest or lowest of some numbers
     at: bool = False  # one moment
+    at_most: str = ""  # that of the highest or lowest number: "DESC", "ASC"
     when: bool = True  # a moment, perhaps
     clock: bool = True  # a word for a time is said
     gap: bool = False  # the longest time without a line
     gaps: bool = True  # that, perhaps
     bucket: str = ""  # the piece of time that is counted by: `per hour`
+    bucket_amount: str = ""  # the piece of time of which a number of each is: `average latency per hour`
     best_bucket: str = ""  # the piece of time of which the one with most or least is asked for
     one_bucket: bool = False  # one piece of time, not all
     ordered: bool = False  # a ranking in an order, so all of it
+    each: str = ""  # how often each thing that is asked for occurs: "= 1", "> 1"
     ranked: bool = True  # the first of a ranking, perhaps
     top_things: bool = False  # the first of some that are no times
     by_amount: bool = False  # a ranking by a sum or the like

@@ -76,8 +76,9 @@ class Candidates:
     coverage: share of the question's weight that the best shape covers. unmatched: its words that were found nowhere.
     asked: what its words say of the answer's form. listable: the names of what may be listed. counts_values: it may
     ask how many values a column has. grouped: the handle of the field to group by. measured: the numeric columns and
-    handles that anybody would add up or compare, None for all. absent: it asks whether something happened that no
-    message speaks of. told: it asks how many, and a pattern says all that it says of what happened.
+    handles that anybody would add up or compare, None for all; named: those that the question names. absent: it asks
+    whether something happened that no message speaks of. told: it asks how many, and a pattern says all that it says
+    of what happened.
     """
 
     question: str
@@ -96,6 +97,7 @@ class Candidates:
     counts_values: bool = True
     grouped: str = ""
     measured: frozenset[str] | None = None
+    named: frozenset[str] = frozenset()
     absent: bool = False
     told: bool = False
 

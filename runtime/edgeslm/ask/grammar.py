@@ -4,6 +4,9 @@ One SELECT; the forms are those of docs/architecture.md, "The SQL the planner wr
 Invariant: each sentence of the grammar, once its handles are expanded, is one SELECT that DuckDB binds.
 """
 
+from collections.abc import Iterable
+
+from edgeslm.ask.asked import Asked
 from edgeslm.ask.candidates import Candidates, ValueHandle
 from edgeslm.ask.measures import is_time_unit, same_quantity
 
@@ -32,7 +35,9 @@ def build_grammar(candidates: Candidates) -> str:
         '"min(ts) FILTER (WHERE " conds ")) - epoch(min(ts) FILTER (WHERE " conds ")) FROM logs" where?)',
         "share": f'"100.0 * count(*) FILTER (WHERE " conds ") / count(*) FROM logs" {of_some}',
         "gap": '"max(gap) FROM (SELECT epoch(ts) - epoch(lag(ts) OVER (ORDER BY ts)) AS gap FROM logs" where? ")"',
-        "having": f'" HAVING count(*) > " ({_either([*(counts if asked.compares else ()), "1"])})',
+        "having": f'" HAVING count(*) {asked.each}"'
+        if asked.each
+        else f'" HAVING count(*) > " ({_either([*(counts if asked.compares else ()), "1"])})',
         "dir": '"DESC" | "ASC"',
         "limit": '" LIMIT " number',
         "number": _either([*counts, "1"]),
@@ -60,6 +65,8 @@ def build_grammar(candidates: Candidates) -> str:
     measured = [name for name in numeric if candidates.measured is None or name in candidates.measured]
     if asked.amount:
         measured = _in_unit(asked.amount, measured, candidates)
+    if whole := [slot.handle for slot in candidates.slots if slot.handle in measured and "_" in slot.column]:
+        measured = whole  # columns whose names the question gives in full: bytes_received
     if measured:
         rules["num"], rules["agg"] = _either(measured), _either(asked.aggregates)
         starts.append("aggregate")
@@ -70,10 +77,27 @@ def build_grammar(candidates: Candidates) -> str:
         rules["top"] = f'" LIMIT " ({_either(counts if one_of_many else [*counts, "1"])})'
     for number, name in enumerate(listed):
         starts.append(f"col-{number}")
-        rules[f"col-{number}"] = _column_forms(name, measured, _held(name, candidates), top, asked.by_amount)
+        rules[f"col-{number}"] = _column_forms(name, measured, _held(name, candidates), top, asked)
+    named = [name for name in measured if name in candidates.named]
+    if asked.at_most and named:
+        starts.append("when-most")
+        rules["when-most"] = _either_of(
+            f'"ts, {name} FROM logs WHERE " (conds " AND ")? "{name} IS NOT NULL ORDER BY {name} {asked.at_most}'
+            ' LIMIT 1"'
+            for name in named
+        )
+    if asked.bucket_amount and named:
+        starts.append("by-amount")
+        unit = asked.bucket_amount
+        rules["by-amount"] = f'"date_trunc(\'{unit}\', ts) AS {unit}, " agg "(" ' + _either_of(
+            f'"{name}) AS value FROM logs WHERE " (conds " AND ")? "{name} IS NOT NULL GROUP BY {unit} ORDER BY {unit}"'
+            for name in named
+        )
     starts = [one for one in starts if (asked.gaps or one != "gap") and (asked.when or one != "times")]
     if asked.number:
         starts = [start for start in starts if start not in ("times", "lines", "span", "share", "gap")]
+    if asked.each and texts:
+        starts = [start for start in starts if start.startswith("col-")]
     if asked.things and texts:
         starts = [start for start in starts if start == "distinct" or start.startswith(("col-", "by-"))]
     if asked.by_amount and measured and texts:
@@ -91,6 +115,10 @@ def build_grammar(candidates: Candidates) -> str:
         starts = ["times"]
     if asked.gap:
         starts = ["gap"]
+    if "when-most" in starts:
+        starts = ["when-most"]
+    if "by-amount" in starts:
+        starts = ["by-amount"]
     if asked.bucket:
         starts = [f"by-{asked.bucket}"]
     if asked.best_bucket:
@@ -120,20 +148,25 @@ def _held(name: str, candidates: Candidates) -> str:
     return f'" WHERE " (conds " AND ")? "{name} IS NOT NULL"'
 
 
-def _column_forms(name: str, measured: list[str], held: str, top: str, by_amount: bool) -> str:
+def _column_forms(name: str, measured: list[str], held: str, top: str, asked: Asked) -> str:
     """What may follow a column that the result begins with: its values by time, its groups, or a number beside it.
 
-    top: how many of the groups there may be. by_amount: only by a number beside it.
+    top: how many of the groups there may be.
     """
+    of_each = f'", " agg "(" num ") AS value FROM logs" {held} " GROUP BY {name} ORDER BY value " dir {top}'
+    if asked.by_amount and measured:
+        return f'"{name}" {of_each}'
+    having = "having" if asked.each else "having?"
+    groups = f'", count(*) AS count FROM logs" {held} " GROUP BY {name}" {having} " ORDER BY count " dir {top}'
+    if asked.each:
+        return f'"{name}" {groups}'
     forms = [
         f'" FROM logs" {held} " ORDER BY ts" " DESC"? limit',
-        f'", count(*) AS count FROM logs" {held} " GROUP BY {name}" having? " ORDER BY count " dir {top}',
+        groups,
         f'", count(DISTINCT " col ") AS count FROM logs" {held} " GROUP BY {name} ORDER BY count " dir {top}',
     ]
-    if by_amount and measured:
-        forms = []
     if measured:
-        forms.append(f'", " agg "(" num ") AS value FROM logs" {held} " GROUP BY {name} ORDER BY value " dir {top}')
+        forms.append(of_each)
         forms += [f'", {other} FROM logs" where? " ORDER BY {other} " dir limit' for other in measured if other != name]
     return f'"{name}" ({" | ".join(forms)})'
 
@@ -153,6 +186,10 @@ def may_be_text(value: ValueHandle) -> bool:
     """
     short = value.text.isdigit() and len(value.text) < _LONG_NUMBER
     return "level" not in value.columns and not value.guess and not (value.columns and short)
+
+
+def _either_of(forms: Iterable[str]) -> str:
+    return f"({' | '.join(forms)})"
 
 
 def _either(words: tuple[str, ...] | list[str]) -> str:

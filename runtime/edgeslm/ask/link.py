@@ -148,6 +148,7 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
         counts_values=may_count_values(named, slots, own_columns(profile)),
         grouped=grouped_by(question, slots),
         measured=frozenset(_measured(numeric, known) | {slot.handle for slot in slots}),
+        named=_named_numbers(slots, shapes),
         absent=absent,
         told=asked.number and told_by(shapes, event_words(content_words(named), question, slots)),
     )
@@ -238,6 +239,13 @@ def _is_unusual(column: ColumnInfo, known: frozenset[str]) -> bool:
 def _measured(columns: set[str], known: frozenset[str]) -> set[str]:
     """The numeric columns without those that number things, unless the question names them: nobody averages pids."""
     return {name for name in columns if name not in NUMBERING or not known.isdisjoint(NUMBERING[name])}
+
+
+def _named_numbers(slots: Sequence[SlotHandle], shapes: Sequence[ShapeHandle]) -> frozenset[str]:
+    """The handles of numbers that the question names: fields and columns, and the meant of a pattern's."""
+    fields = {slot.handle for slot in slots if slot.slot.numeric and (slot.field or slot.column)}
+    meant = {shape.slots[position] for shape in shapes for position in shape.meant if position in shape.slots}
+    return frozenset(fields | {slot.handle for slot in slots if slot.handle in meant})
 
 
 def _kinds_held(fragment: Fragment, profile: Profile) -> frozenset[str]:

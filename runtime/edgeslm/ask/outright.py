@@ -4,6 +4,7 @@ Only what no reading could mean is ruled out; which of the rest is meant is the 
 """
 
 import re
+from collections.abc import Mapping
 
 from edgeslm.ask.measures import is_unit
 from edgeslm.ask.phrases import CLOCK, HIGH, LOW, MEANS, OPENING, SHARES, words_of
@@ -51,6 +52,11 @@ _SAID = frozenset(
     "message messages text said say says happened happening going events event entry error errors case"
     " cases occurrence wording logged".split()
 )
+_EXACTLY = (  # group 1: once; otherwise a number follows
+    r"\b(?<!the )(?:exactly|only|just) "
+    r"(?:(once|(?:one|a single) (?!of\b|kind|type|sort|different|distinct))|(?=\d|[a-z]))"
+)
+_REPEATED = r"\bmore than (?:once|one (?:line|time|message|entry|record)\b)|\bat least twice\b|\brepeatedly\b"
 _WHETHER = (
     OPENING + r"(?:(?:did|was|were|has|have|had|is there|are there|does|do)\b"
     r"(?! (?:more|most|less|fewer)\b)|any\b)"
@@ -111,6 +117,15 @@ def asks_for_things(question: str) -> bool:
     found = re.match(_WHICH, question, re.I)
     words = set(words_of(question))
     return found is not None and words.isdisjoint(_NO_THINGS) and not any(word in _WHEN_LINES for word in words)
+
+
+def asks_how_often_each(question: str, numbers: Mapping[str, tuple[tuple[int, int], str]]) -> str:
+    """How often each thing that it asks for occurs: "= 1" of `which hosts wrote exactly one line`, "> 1"; or ""."""
+    if not re.match(_WHICH, question, re.I):
+        return ""
+    if found := re.search(_EXACTLY, question, re.I):
+        return "= 1" if found[1] else next((f"= {n}" for n, (at, _) in numbers.items() if at[0] == found.end()), "")
+    return "> 1" if re.search(_REPEATED, question, re.I) else ""
 
 
 def asks_whether(question: str) -> bool:

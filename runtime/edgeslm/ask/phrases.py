@@ -18,8 +18,14 @@ _RANKING = SUPERLATIVE | frozenset(
     " more less which what when single one main chiefly mostly predominantly primary dominant maximum max minimum min"
     " foremost compare compared versus vs".split()
 )
-HIGH = frozenset("longest largest biggest highest greatest maximum max maximal slowest peak latest".split())
-LOW = frozenset("shortest smallest lowest least minimum min minimal fastest quickest tiniest briefest".split())
+HIGH = frozenset(
+    "hottest warmest fullest heaviest longest largest biggest highest greatest maximum max maximal slowest peak"
+    " latest".split()
+)
+LOW = frozenset(
+    "coldest coolest lightest shortest smallest lowest least minimum min minimal fastest quickest tiniest"
+    " briefest".split()
+)
 MEANS = frozenset("average averages averaged avg mean".split())
 SPEEDS = frozenset("speed speeds rate rates throughput bandwidth free left remaining".split())
 

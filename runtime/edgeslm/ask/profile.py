@@ -78,19 +78,20 @@ class Profile:
                 continue
             for value in counts:
                 index.setdefault(value.casefold(), {}).setdefault(name, value)
-                if name in ("app", "component", "thread"):
-                    tail = value.replace("$", ".").replace("/", ".").rsplit(".", 1)[-1]
-                    if tail != value and (len(tail) >= 4 or (len(tail) > 1 and tail[-1].isdigit())):
-                        index.setdefault(tail.casefold(), {}).setdefault(name, value)
-                    plain = value
-                    if ending := _PROGRAM_ENDING.search(value):
-                        plain = value[: ending.start()]
-                        index.setdefault(plain.casefold(), {}).setdefault(name, value)
-                    if plain.endswith("d") and (served := plain[:-1].casefold()) in _SERVED:
-                        known = index.setdefault(served, {})
-                        if plain == value and known.get(name, "").casefold() != served:
-                            known[name] = value  # rather than `crond(pam_unix)`
-                        known.setdefault(name, value)
+        for name, counts in self.values.items():
+            for value in counts if name in ("app", "component", "thread") else ():
+                tail = value.replace("$", ".").replace("/", ".").rsplit(".", 1)[-1]
+                if tail != value and (len(tail) >= 4 or (len(tail) > 1 and tail[-1].isdigit())):
+                    index.setdefault(tail.casefold(), {}).setdefault(name, value)
+                plain = value
+                if ending := _PROGRAM_ENDING.search(value):
+                    plain = value[: ending.start()]
+                    index.setdefault(plain.casefold(), {}).setdefault(name, value)
+                if plain.endswith("d") and (served := plain[:-1].casefold()) in _SERVED:
+                    known = index.setdefault(served, {})
+                    if plain == value and known.get(name, "").casefold() != served:
+                        known[name] = value  # rather than `crond(pam_unix)`
+                    known.setdefault(name, value)
         return index
 
     @cached_property

@@ -27,6 +27,12 @@ _LONGEST_GAP = (
     r"\b(?:longest|largest|biggest|greatest|max|maximum|maximal|widest) (?:time )?"
     r"(?:gap|silence|pause|silent (?:period|phase|stretch)|quiet (?:period|phase|stretch)|lull)\b"
 )
+_BUSY = frozenset("busiest busy most fewest quietest calmest".split())
+_SILENCE = frozenset("gap gaps silence silent pause quiet lull line lines message messages".split())
+_COUNTED = frozenset(
+    "number count counts lines messages entries records events errors warnings failures requests logins attempts"
+    " connections times many rate".split()
+)
 _RANKED = frozenset("top median rank ranks ranked ranking winner compare compared versus vs".split())
 _PER_BUCKET = (
     r"\b(?:per|by|(?:for |in |on )?each|(?:for |in )?every|by the) (?:calendar )?"
@@ -46,6 +52,23 @@ _WHEN_STARTS = tuple("when last lat recent fresh start begin began begun end fin
 def asks_when(question: str) -> bool:
     """Whether it asks for one moment and no stretch of time: `when did the backup start`; not `when was it busiest`."""
     return re.match(_AT_WHICH, question, re.I) is not None and not may_rank(_without_order(question))
+
+
+def asks_when_most(question: str) -> str:
+    """How to order numbers for the moment of the highest or lowest: "DESC" for `when was it hottest`; "" otherwise."""
+    words = set(words_of(question)) - {"latest", "least"}
+    high, low = not words.isdisjoint(HIGH), not words.isdisjoint(LOW)
+    if high == low or not words.isdisjoint(_BUSY | _SILENCE) or not re.match(_AT_WHICH, question, re.I):
+        return ""
+    return "DESC" if high else "ASC"
+
+
+def amount_bucket(question: str) -> str:
+    """The piece of time of which a number of each is asked for: of `average latency per hour`; "" for none."""
+    words = set(words_of(question))
+    asked = words & (MEANS | HIGH | LOW | {"median"})
+    other = words & (_BUSY | _COUNTED | _RANKED - {"median"})
+    return _one_bucket(question) if asked and not other else ""
 
 
 def names_time(question: str) -> bool:
@@ -78,8 +101,7 @@ def asked_bucket(question: str) -> str:
         is_superlative(word) for word in words
     ):
         return ""
-    found = {one[1] or _OFTEN[one[2]] for one in re.finditer(_PER_BUCKET, question.casefold())}
-    return found.pop() if len(found) == 1 else ""
+    return _one_bucket(question)
 
 
 def asks_for_one_bucket(question: str) -> bool:
@@ -102,3 +124,9 @@ def may_ask_when(question: str) -> bool:
         or any(word.startswith(_WHEN_STARTS) or "stamp" in word for word in words)
         or "how long" in question.casefold()
     )
+
+
+def _one_bucket(question: str) -> str:
+    """The only piece of time that it counts by; "" where there are none or several."""
+    found = {one[1] or _OFTEN[one[2]] for one in re.finditer(_PER_BUCKET, question.casefold())}
+    return found.pop() if len(found) == 1 else ""
