@@ -66,7 +66,7 @@ _PARTS: tuple[tuple[str, str], ...] = (
     ("level", r"[\s|]+\[?(?P<level>[VDIWEF])\]?(?:\s*\||\s)"),
     ("pid", r"[\s|]+\[?(?P<pid>\d{1,7})\]?(?:[:|]|\s|\b)"),
     ("thread", r"[\s|]*\[(?P<thread>[^\]]{1,80})\]"),
-    ("app", rf"\s+(?P<app>{_WORD}?)\[(?P<pid>\d+)\]:"),
+    ("app", rf"\s+(?P<app>{_WORD}?)\s*\[(?P<pid>\d+)\]:"),
     ("component", rf"[\s|]*\(?(?P<component>{_WORD}?)\)?(?::\s|\s+[-|>]\s|\||:$)"),
     ("component", r"[\s|]*\[(?P<component>[^\]]{1,80})\]"),
 )
