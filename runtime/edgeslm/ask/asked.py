@@ -24,6 +24,7 @@ class Asked:
     at_most: str = ""  # that of the highest or lowest number: "DESC", "ASC"
     when: bool = True  # a moment, perhaps
     clock: bool = True  # a word for a time is said
+    between: bool = False  # the time between two events
     gap: bool = False  # the longest time without a line
     gaps: bool = True  # that, perhaps
     bucket: str = ""  # the piece of time that is counted by: `per hour`
@@ -31,6 +32,7 @@ class Asked:
     best_bucket: str = ""  # the piece of time of which the one with most or least is asked for
     one_bucket: bool = False  # one piece of time, not all
     ordered: bool = False  # a ranking in an order, so all of it
+    counted: bool = False  # how many of each thing: `which hosts, and how many times each`
     each: str = ""  # how often each thing that is asked for occurs: "= 1", "> 1"
     ranked: bool = True  # the first of a ranking, perhaps
     top_things: bool = False  # the first of some that are no times

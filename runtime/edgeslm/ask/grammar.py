@@ -10,6 +10,7 @@ from edgeslm.ask.asked import Asked
 from edgeslm.ask.candidates import Candidates, ValueHandle
 from edgeslm.ask.measures import is_time_unit, same_quantity
 
+_BETWEEN = '"min(ts) FILTER (WHERE " conds ")) - epoch(min(ts) FILTER (WHERE " conds ")) FROM logs" where?'
 BUCKETS = ("second", "minute", "hour", "day", "week", "month")
 MOST_CONDITIONS = 5  # joined by AND, and in one pair of brackets by OR: a model that is lost repeats them without end
 _LONG_NUMBER = 4  # digits; a number of so many may be looked for as text
@@ -31,8 +32,8 @@ def build_grammar(candidates: Candidates) -> str:
         "count": f'"count(*) FROM logs" {counted}',
         "times": '("min" | "max") "(ts) FROM logs" where?',
         "lines": f'"line_no, line FROM logs" where?{in_order}',
-        "span": '"epoch(" ("max(ts)) - epoch(min(ts)) FROM logs" where? | '
-        '"min(ts) FILTER (WHERE " conds ")) - epoch(min(ts) FILTER (WHERE " conds ")) FROM logs" where?)',
+        "between": f'"epoch(" {_BETWEEN}',
+        "span": f'"epoch(" ("max(ts)) - epoch(min(ts)) FROM logs" where? | {_BETWEEN})',
         "share": f'"100.0 * count(*) FILTER (WHERE " conds ") / count(*) FROM logs" {of_some}',
         "gap": '"max(gap) FROM (SELECT epoch(ts) - epoch(lag(ts) OVER (ORDER BY ts)) AS gap FROM logs" where? ")"',
         "having": f'" HAVING count(*) {asked.each}"'
@@ -96,7 +97,7 @@ def build_grammar(candidates: Candidates) -> str:
     starts = [one for one in starts if (asked.gaps or one != "gap") and (asked.when or one != "times")]
     if asked.number:
         starts = [start for start in starts if start not in ("times", "lines", "span", "share", "gap")]
-    if asked.each and texts:
+    if (asked.each or asked.counted) and texts:
         starts = [start for start in starts if start.startswith("col-")]
     if asked.things and texts:
         starts = [start for start in starts if start == "distinct" or start.startswith(("col-", "by-"))]
@@ -115,6 +116,8 @@ def build_grammar(candidates: Candidates) -> str:
         starts = ["times"]
     if asked.gap:
         starts = ["gap"]
+    if asked.between:
+        starts = ["between"]
     if "when-most" in starts:
         starts = ["when-most"]
     if "by-amount" in starts:
@@ -143,9 +146,10 @@ def _countable(texts: list[str], candidates: Candidates) -> list[str]:
 def _held(name: str, candidates: Candidates) -> str:
     """The WHERE of a query about the values of a column: where messages may lack it, lines without it are left out."""
     column = next((one for one in candidates.columns if one.name == name), None)
+    some = "" if candidates.told and candidates.asked.things else "?"
     if column is not None and not column.entity:
-        return "where?"
-    return f'" WHERE " (conds " AND ")? "{name} IS NOT NULL"'
+        return f"where{some}"
+    return f'" WHERE " (conds " AND "){some} "{name} IS NOT NULL"'
 
 
 def _column_forms(name: str, measured: list[str], held: str, top: str, asked: Asked) -> str:
@@ -157,8 +161,9 @@ def _column_forms(name: str, measured: list[str], held: str, top: str, asked: As
     if asked.by_amount and measured:
         return f'"{name}" {of_each}'
     having = "having" if asked.each else "having?"
+    some_of_each = bool(asked.each or asked.counted)
     groups = f'", count(*) AS count FROM logs" {held} " GROUP BY {name}" {having} " ORDER BY count " dir {top}'
-    if asked.each:
+    if some_of_each:
         return f'"{name}" {groups}'
     forms = [
         f'" FROM logs" {held} " ORDER BY ts" " DESC"? limit',

@@ -6,7 +6,7 @@ Every handle stands for something the question or the log really contains. Knows
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -149,8 +149,9 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
         grouped=grouped_by(question, slots),
         measured=frozenset(_measured(numeric, known) | {slot.handle for slot in slots}),
         named=_named_numbers(slots, shapes),
+        capitals=_capitals(capitals, shapes, values),
         absent=absent,
-        told=asked.number and told_by(shapes, event_words(content_words(named), question, slots)),
+        told=(asked.number or asked.things) and told_by(shapes, event_words(content_words(named), question, slots)),
     )
 
 
@@ -239,6 +240,19 @@ def _is_unusual(column: ColumnInfo, known: frozenset[str]) -> bool:
 def _measured(columns: set[str], known: frozenset[str]) -> set[str]:
     """The numeric columns without those that number things, unless the question names them: nobody averages pids."""
     return {name for name in columns if name not in NUMBERING or not known.isdisjoint(NUMBERING[name])}
+
+
+def _capitals(words: Iterable[str], shapes: Sequence[ShapeHandle], values: Sequence[ValueHandle]) -> frozenset[str]:
+    """Those of the words in capitals that a listed pattern has so too; no levels, and no words of asking."""
+    texts = [" ".join(shape.fragment.pieces) for shape in shapes]
+    held = {value.text.casefold() for value in values if value.columns}
+    return frozenset(
+        word
+        for word in words
+        if word.casefold() not in stop_words() | held | set(LEVEL_WORDS)
+        and column_stems().isdisjoint(stems(word))
+        and any(word in text for text in texts)
+    )
 
 
 def _named_numbers(slots: Sequence[SlotHandle], shapes: Sequence[ShapeHandle]) -> frozenset[str]:

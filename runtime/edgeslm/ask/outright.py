@@ -56,6 +56,10 @@ _EXACTLY = (  # group 1: once; otherwise a number follows
     r"\b(?<!the )(?:exactly|only|just) "
     r"(?:(once|(?:one|a single) (?!of\b|kind|type|sort|different|distinct))|(?=\d|[a-z]))"
 )
+_MANY_EACH = (
+    r"\bhow (?:many|often)(?: times| lines| entries| messages)? each\b|\bwith (?:the |their )?(?:counts|numbers)\W*$"
+    r"|\band (?:the |their )?counts\b"
+)
 _REPEATED = r"\bmore than (?:once|one (?:line|time|message|entry|record)\b)|\bat least twice\b|\brepeatedly\b"
 _WHETHER = (
     OPENING + r"(?:(?:did|was|were|has|have|had|is there|are there|does|do)\b"
@@ -117,6 +121,12 @@ def asks_for_things(question: str) -> bool:
     found = re.match(_WHICH, question, re.I)
     words = set(words_of(question))
     return found is not None and words.isdisjoint(_NO_THINGS) and not any(word in _WHEN_LINES for word in words)
+
+
+def asks_how_many_each(question: str) -> bool:
+    """Whether it asks how many there are of each thing: `which hosts failed, and how many times each`."""
+    words = set(words_of(question))
+    return words.isdisjoint(_PIECES | _DIFFERENT) and re.search(_MANY_EACH, question, re.I) is not None
 
 
 def asks_how_often_each(question: str, numbers: Mapping[str, tuple[tuple[int, int], str]]) -> str:

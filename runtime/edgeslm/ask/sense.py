@@ -23,7 +23,7 @@ _EQUAL = re.compile(r"(\w+) = (V\d+)")
 def nonsense(handle_sql: str, candidates: Candidates) -> str:
     """Why nobody asks for this, in words; "" where somebody may."""
     compared = filters(handle_sql)
-    if len(compared) == 2 and compared[0] == compared[1]:
+    if len(compared) == 2 and _as_text(compared[0], candidates) == _as_text(compared[1], candidates):
         return "the time from something to itself"
     every = joined(where(handle_sql), " AND ")
     for conditions in [every, *(joined(one[1:-1], " OR ") for one in every if one.startswith("("))]:
@@ -42,7 +42,7 @@ def nonsense(handle_sql: str, candidates: Candidates) -> str:
     if listed and (listed[1] or listed[2] or listed[3]) in fixed:
         return "the values of a column that is given"
     named = set(_HANDLE.findall(handle_sql))
-    if left_unsaid(handle_sql, candidates):
+    if left_unsaid(handle_sql, candidates) or _without_capitals(named, handle_sql, candidates):
         return "less than the question says"
     if candidates.asked.without and " NOT " not in handle_sql and "<>" not in handle_sql:
         return "all where something is left out"
@@ -85,10 +85,27 @@ def _column(name: str, candidates: Candidates) -> str:
     return (re.fullmatch(r"A\d+", name) and candidates.slot(name).column) or name
 
 
+def _without_capitals(named: set[str], handle_sql: str, candidates: Candidates) -> bool:
+    """Whether a word that question and messages write in capitals is in none of the texts that a query looks for."""
+    named = named | set(re.findall(r"\bS\d\b", handle_sql))
+    texts = [" ".join(shape.fragment.pieces) for shape in candidates.shapes if shape.handle in named]
+    texts += [value.text for value in candidates.values if value.handle in named]
+    return any(not any(word in text for text in texts) for word in candidates.capitals)
+
+
 def left_unsaid(handle_sql: str, candidates: Candidates) -> list[str]:
     """The handles of what the question gives for certain that a query leaves out."""
     named = set(_HANDLE.findall(handle_sql))
     return [handle for handle in _meant(candidates) if handle not in named]
+
+
+def _as_text(conditions: str, candidates: Candidates) -> list[str]:
+    """Conditions with the texts of their patterns, so that two handles of one text are the same."""
+    texts = {shape.handle: " ".join(shape.fragment.pieces) for shape in candidates.shapes}
+    return [
+        re.sub(r"\bS\d\b", lambda found: texts.get(found.group(), found.group()), one)
+        for one in joined(conditions, " AND ")
+    ]
 
 
 def _as_meant(condition: str, candidates: Candidates) -> str:

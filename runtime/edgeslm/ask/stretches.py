@@ -33,6 +33,16 @@ _COUNTED = frozenset(
     "number count counts lines messages entries records events errors warnings failures requests logins attempts"
     " connections times many rate".split()
 )
+_LASTING = (
+    r"\b(?:how long\b|how many (?:seconds|minutes|hours|days)\b|(?:seconds|minutes|hours|time) (?=from|between|until))"
+)
+_TWO_EVENTS = (
+    r"\bfrom\b.+\b(?:until|till|to)\b|\bbetween\b.+\band\b|^\W*after\b"
+    r"|\b(?:pass(?:ed)?|elapsed?|go(?:es)? by|went by|(?:it )?take|took)\b.*\b(?:until|till|before)\b"
+)
+_BOTH_ENDS = (
+    r"\bfirst (?:and|to) (?:the )?last\b|\blast .*\bfirst\b|\bto the last\b|\baverage|\bmean\b|\blongest|\bon average"
+)
 _RANKED = frozenset("top median rank ranks ranked ranking winner compare compared versus vs".split())
 _PER_BUCKET = (
     r"\b(?:per|by|(?:for |in |on )?each|(?:for |in )?every|by the) (?:calendar )?"
@@ -79,6 +89,13 @@ def names_time(question: str) -> bool:
 def _without_order(question: str) -> str:
     """The question without `first`, `last` and `which`, which order lines by time where a moment is asked for."""
     return re.sub(r"\b(?:when|first|last|which|what|main|more|less|order\w*|sort\w*)\b", " ", question, flags=re.I)
+
+
+def asks_for_time_between(question: str) -> bool:
+    """Whether it asks how long it took from one event to another: `seconds from "stopped" until "started"`."""
+    found = re.search(_LASTING, question, re.I)
+    rest = question[found.end() :] if found else ""
+    return bool(re.search(_TWO_EVENTS, rest, re.I)) and not re.search(_BOTH_ENDS, question, re.I)
 
 
 def asks_for_gap(question: str) -> bool:

@@ -67,6 +67,7 @@ _ALSO = {  # columns that a stem may mean beside the one it names first
 }
 _HEAD = re.compile(r"[A-Za-z]{2,}(?=[._-]?\d)")
 _WHO = r"\bwho(?:se|m)?\b"
+_PERSONS = frozenset("user ip host email".split())  # columns that who asks for
 _NUMBERS = frozenset(  # what is called so may be a number
     stem
     for word in (
@@ -137,6 +138,9 @@ def listable(
     ):
         return frozenset(followed | also | beside)
     said = {stem for word in split_words(question) for stem in stems(word)}
+    if not own and re.match(rf"\W*{_WHO}", question, re.I):
+        who = {name for name in columns & _PERSONS if _tells_apart(name, profile)}
+        return frozenset(who | {slot.handle for slot in slots if not slot.slot.numeric})
     if not said.isdisjoint(_NUMBERS) or not (own or re.search(_WHO, question, re.I)):
         numbering = {name for name in columns if said.isdisjoint(NUMBERING.get(name, said)) and "number" not in said}
         return frozenset((columns | {slot.handle for slot in slots}) - numbering) if numbering else frozenset()

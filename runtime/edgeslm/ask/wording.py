@@ -6,6 +6,7 @@ Text in quotes stays as it is. Refuses to decide what a question asks for; missp
 import re
 from collections.abc import Callable
 
+from edgeslm.ask.lexicon import column_stems, split_words, stems, stop_words
 from edgeslm.ask.profile import Profile
 
 QUOTED = re.compile(r"\"([^\"]{1,200})\"|“([^”]{1,200})”|(?<!\w)'([^']{2,200})'(?!\w)|`([^`]{1,200})`")
@@ -29,6 +30,8 @@ _EMPTY = (  # buckets without a line, which are in no answer
     + r"\s+(?:without any|with none|that have none|(?:with (?:no|zero|0)|without) [a-z]+))(?![\w-])\)?"
 )
 _EXAMPLES = r"\s*\((?:e\.?g\.?|such as|like|for example)[^()]*\)|\s*\([^()]*(?:\.\.\.|…|\betc\b)[^()]*\)"
+_LISTED = r"(\b(?:per|by|each|every|which|what) [\w-]+)\s*\((?:[\w.-]+(?:, | and | or |/))+(?:and |or )?[\w.-]+\)"
+_BRACKETS = r"\s*\(([^()]{3,60})\)"
 _FIELD = r"\b[\w-]+ \((\w[\w.-]*) ?=\)"  # components (cmp=)
 # Before a text in quotes: it is all that the message says.
 _WHOLE = (
@@ -42,12 +45,17 @@ _WHOLE = (
 def write_out(question: str, profile: Profile) -> str:
     """The question without shorthand: `w/o` as without, `# errors` as number of errors, `ids (pid=)` as pid.
 
-    What stands in brackets as an example goes: `per program (kubelet, systemd, …)`.
+    What stands in brackets as an example goes, `per program (kubelet, systemd, …)`, and what only explains a noun,
+    `loggers (class and method)`.
     """
     fields = {one.name.casefold() for one in profile.fields}
 
     def named(match: re.Match[str]) -> str:
         return match[1] if match[1].casefold() in fields else match.group()
+
+    def unless_columns(match: re.Match[str]) -> str:
+        words = [word for word in split_words(match[1]) if word not in stop_words()]
+        return "" if words and all(not column_stems().isdisjoint(stems(word)) for word in words) else match.group()
 
     def plain(text: str) -> str:
         folded = text.casefold()
@@ -58,6 +66,7 @@ def write_out(question: str, profile: Profile) -> str:
             text = re.sub(_EMPTY, "", text, flags=re.I)
         if "(" in text:
             text = re.sub(_FIELD, named, re.sub(_EXAMPLES, "", text, flags=re.I))
+            text = re.sub(_BRACKETS, unless_columns, re.sub(_LISTED, r"\1", text, flags=re.I))
         return text
 
     return _outside_quotes(question, plain)
