@@ -16,10 +16,11 @@ _TAIL = re.compile(r"(?= GROUP BY | ORDER BY | LIMIT |$)")
 def amend(handle_sql: str, candidates: Candidates) -> str:
     """The query with what it leaves unsaid; "" where there is nothing of that, or no place for it."""
     missing = left_unsaid(handle_sql, candidates)
+    gone = [f"message NOT LIKE {handle}" for handle in sorted(candidates.gone)[:1] if " NOT " not in handle_sql]
     if any(handle in candidates.numbers for handle in missing):
         return ""  # what it bounds is not known
-    conditions = [_condition(handle, candidates) for handle in missing]
-    if not missing or not all(conditions) or filters(handle_sql) or handle_sql.startswith("SELECT max(gap)"):
+    conditions = [*(_condition(handle, candidates) for handle in missing), *gone]
+    if not conditions or not all(conditions) or filters(handle_sql) or handle_sql.startswith("SELECT max(gap)"):
         return ""
     if " IN T" in handle_sql and any(handle in candidates.times for handle in missing):
         return ""  # of two times one or the other may be meant, never both at once

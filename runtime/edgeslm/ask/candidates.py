@@ -78,7 +78,8 @@ class Candidates:
     ask how many values a column has. grouped: the handle of the field to group by. measured: the numeric columns and
     handles that anybody would add up or compare, None for all; named: those that the question names. absent: it asks
     whether something happened that no message speaks of. told: it asks how many, and a pattern says all that it says
-    of what happened. capitals: words that question and listed messages write in capitals.
+    of what happened. capitals: words that question and listed messages write in capitals. gone:
+    the patterns of what is left out.
     """
 
     question: str
@@ -99,6 +100,7 @@ class Candidates:
     measured: frozenset[str] | None = None
     named: frozenset[str] = frozenset()
     capitals: frozenset[str] = frozenset()
+    gone: frozenset[str] = frozenset()
     absent: bool = False
     told: bool = False
 

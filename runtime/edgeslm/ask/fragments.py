@@ -49,20 +49,22 @@ def choose_fragments(
     question_stems: frozenset[str] = frozenset(),
     held: Mapping[int, int] = MappingProxyType({}),
     verbatim: Sequence[str] = (),
+    nouns: frozenset[str] = frozenset(),
 ) -> list[Fragment]:
     """At most `most` patterns for the best-ranked shapes, without two that select the same messages.
 
     question_stems: of all words of the question; a pattern grows over neighbours that are among them ("time out").
     held: id(shape) -> the part of it that holds a value of the question; a shape that no word met is known by what
     stands before that. verbatim: names of the question (`status=bounced`) that constant texts hold as they are: where
-    one stands, it is what the question is about.
+    one stands, it is what the question is about. nouns: the stems of what is asked for, where a column or field has
+    that name: a pattern is not narrowed by them.
     """
     chosen: list[Fragment] = []
     floor = ranked[0].score * 0.3 if ranked else 0.0
     for one in ranked[:14]:
         if len(chosen) >= most or one.score < floor:
             break
-        fragment = _fragment(one, profile, question_stems, held.get(id(one.shape)), verbatim)
+        fragment = _fragment(one, profile, question_stems, held.get(id(one.shape)), verbatim, nouns)
         if fragment is None or any(other.members == fragment.members for other in chosen):
             continue
         chosen.append(fragment)
@@ -70,7 +72,12 @@ def choose_fragments(
 
 
 def _fragment(
-    one: RankedShape, profile: Profile, known: frozenset[str], held: int | None, verbatim: Sequence[str]
+    one: RankedShape,
+    profile: Profile,
+    known: frozenset[str],
+    held: int | None,
+    verbatim: Sequence[str],
+    nouns: frozenset[str],
 ) -> Fragment | None:
     named = _verbatim(one.shape, verbatim)
     places = [(word, place) for word, stem in one.matched.items() for place in one.shape.stem_words.get(stem, ())]
@@ -82,10 +89,10 @@ def _fragment(
     for word, place in places:
         by_part.setdefault(place[0], []).append((word, place))
     most = max(by_part.values(), key=lambda found: (len({word for word, _ in found}), -found[0][1][0]), default=[])
-    best = named or _without_columns(most, one.exact)
+    best = named or _without_columns(most, one.exact, nouns)
     words = {word for word, _ in by_part.get(named[0][1][0], ())} if named else {word for word, _ in best}
     pieces = [(best[0][1][0], _piece(one.shape, best, known, profile))]
-    left = set(one.exact) - words
+    left = {word for word in one.exact - words if (column_stems() | nouns).isdisjoint(stems(word))}
     for at, found in sorted(by_part.items()):
         extra = {word for word, _ in found} & left
         if len(extra) > (1 if named else 0) and at != pieces[0][0]:
@@ -168,7 +175,7 @@ def _whole_words(part: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _without_columns(
-    found: list[tuple[str, tuple[int, int, int]]], exact: frozenset[str]
+    found: list[tuple[str, tuple[int, int, int]]], exact: frozenset[str], nouns: frozenset[str]
 ) -> list[tuple[str, tuple[int, int, int]]]:
     """Places without words that name a column and stand apart, where a word of the question's own is left.
 
@@ -179,7 +186,7 @@ def _without_columns(
         word, (_, start, end) = one
         others = (place for other, place in found if other != word)
         near = any(0 <= low - end <= 3 or 0 <= start - high <= 3 for _, low, high in others)
-        return not near and not column_stems().isdisjoint(stems(word))
+        return not near and not (column_stems() | nouns).isdisjoint(stems(word))
 
     kept = [one for one in found if not apart(one)]
     return kept if any(word in exact for word, _ in kept) else found

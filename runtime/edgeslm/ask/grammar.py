@@ -205,8 +205,11 @@ def _conditions(candidates: Candidates, numeric: list[str]) -> str:
     asked = candidates.asked
     simple: list[str] = []
     negation = '("NOT ")? ' if asked.excludes else ""
-    if candidates.shapes:
-        simple.append(f'"message " {negation}"LIKE " ({_either([shape.handle for shape in candidates.shapes])})')
+    shapes = [shape.handle for shape in candidates.shapes]
+    if kept_shapes := [handle for handle in shapes if handle not in candidates.gone]:
+        simple.append(f'"message " {negation}"LIKE " ({_either(kept_shapes)})')
+    if gone_shapes := [handle for handle in shapes if handle in candidates.gone]:
+        simple.append(f'"message NOT LIKE " ({_either(gone_shapes)})')
     for value in candidates.values:
         for column in value.columns:
             either = asked.excludes and value.handle not in asked.kept

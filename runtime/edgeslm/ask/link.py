@@ -36,12 +36,13 @@ from edgeslm.ask.find_values import (
 from edgeslm.ask.fragments import Fragment, choose_fragments
 from edgeslm.ask.lexicon import column_nouns, column_stems, content_words, filler_words, split_words, stems, stop_words
 from edgeslm.ask.measures import field_unit, named_measures, unit_of
+from edgeslm.ask.negation import left_out_words
 from edgeslm.ask.outright import asks_whether
 from edgeslm.ask.profile import ColumnInfo, Profile
-from edgeslm.ask.rank import PARTICLES, LexicalRanker, RankedShape, ShapeRanker, own_columns
+from edgeslm.ask.rank import NEGATIONS, PARTICLES, LexicalRanker, RankedShape, ShapeRanker, own_columns
 from edgeslm.ask.read_asked import read_asked
 from edgeslm.ask.shapes import Slot
-from edgeslm.ask.things import NUMBERING, grouped_by, listable, may_count_values
+from edgeslm.ask.things import NUMBERING, asked_things, grouped_by, listable, may_count_values
 from edgeslm.ask.times import find_times
 from edgeslm.ask.values import LEVEL_WORDS
 from edgeslm.ask.wording import write_out
@@ -106,7 +107,8 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
     ranked = _rank(content_words(named), values, profile, chosen, negative, particles, held, capitals)
     known = frozenset(stem for word in split_words(named) for stem in stems(word))
     places = {shape: at for shape, (_, at) in held.items()}
-    fragments = choose_fragments(ranked, profile, MAX_SHAPES, known, places, _names(question))
+    nouns = _asked_nouns(question, profile)
+    fragments = choose_fragments(ranked, profile, MAX_SHAPES, known, places, _names(question), nouns)
     shapes = [
         ShapeHandle(f"S{n}", one, one.shape, one.count, holds=_kinds_held(one, profile), stands=_beside(one, profile))
         for n, one in enumerate(fragments, 1)
@@ -150,6 +152,7 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
         measured=frozenset(_measured(numeric, known) | {slot.handle for slot in slots}),
         named=_named_numbers(slots, shapes),
         capitals=_capitals(capitals, shapes, values),
+        gone=_gone(blank, shapes),
         absent=absent,
         told=(asked.number or asked.things) and told_by(shapes, event_words(content_words(named), question, slots)),
     )
@@ -252,6 +255,27 @@ def _capitals(words: Iterable[str], shapes: Sequence[ShapeHandle], values: Seque
         if word.casefold() not in stop_words() | held | set(LEVEL_WORDS)
         and column_stems().isdisjoint(stems(word))
         and any(word in text for text in texts)
+    )
+
+
+def _asked_nouns(question: str, profile: Profile) -> frozenset[str]:
+    """The stems of the nouns of what is asked for that fields or columns are called by."""
+    names = [word for one in profile.fields for word in one.words]
+    names += [word for column in profile.columns for word in column.name.split("_")]
+    called = {stem for word in names for stem in stems(word)}
+    return frozenset(stem for noun in asked_things(question) for stem in stems(noun) if stem in called)
+
+
+def _gone(question: str, shapes: Sequence[ShapeHandle]) -> frozenset[str]:
+    """The patterns that speak of a word that only stands in what the question leaves out, and say no `no` of it."""
+    out = left_out_words(question)
+    if not out:
+        return frozenset()
+    return frozenset(
+        shape.handle
+        for shape in shapes
+        if NEGATIONS.isdisjoint(shape.shape.stem_words)
+        and any(not out.isdisjoint(stems(word)) for piece in shape.fragment.pieces for word in split_words(piece))
     )
 
 

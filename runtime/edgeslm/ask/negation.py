@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 from edgeslm.ask.candidates import ValueHandle
-from edgeslm.ask.lexicon import split_words
+from edgeslm.ask.lexicon import split_words, stems, stop_words
 
 _NEGATING = frozenset(
     "not no non never none nobody nothing neither nor without w/o except excepting excluding besides but apart aside"
@@ -32,6 +32,13 @@ _OUTRIGHT = (
     r"|concern\w*)\b"
 )
 _FROM = r"((?:\S+\s+){0,3})\b(?:from|on|by|of|via|at)\s+(?:the )?(?:host |user |node |address |ip |client )?[\"'(\[]*$"
+_OUT_SPAN = (  # group 1: what it leaves out
+    r"\b(?:(?<!time )without|except(?:ing)?(?: for| from)?|excluding|not counting|not including|leaving (?:out|aside)|ignoring"
+    r"|disregarding|omitting|skipping|(?:other|rather) than|apart from|aside from|not about"
+    r"|not (?:related|due) to|but not)\b"
+    r"((?:(?![,;:.)?!]|\b(?:per|by|each|every|which|who|how|what|when|between|during|before|after)\b).)*)"
+)
+_NOT_COUNTED = r"(?:^|[,;.!?(])([^,;.!?(]*?)\b(?:do not|don't|does not|doesn't|should not|shouldn't) count\b"
 _JOINED = r"[\s\"'”]*(?:,|and|or|nor|&|/)(?: (?:the|from|by|on))?[\s\"'“]*"
 _ASIDE = r"^\W*(?:aside|out)\b"
 
@@ -44,6 +51,18 @@ def may_exclude(question: str) -> bool:
         or any(word.startswith(_STARTS) for word in words)
         or _OPERATORS.search(question) is not None
     )
+
+
+def left_out_words(question: str) -> frozenset[str]:
+    """The stems of words that only stand in what it leaves out: of restored in `new bans (without restored bans)`."""
+    spans = [found.span(1) for found in re.finditer(_OUT_SPAN, question, re.I)]
+    spans += [found.span(1) for found in re.finditer(_NOT_COUNTED, question, re.I)]
+    rest, out = question, []
+    for start, end in spans:
+        out += split_words(question[start:end])
+        rest = rest[:start] + " " * (end - start) + rest[end:]
+    kept = {stem for word in split_words(rest) for stem in stems(word)}
+    return frozenset(stem for word in out if word not in stop_words() for stem in stems(word)) - kept
 
 
 def kept_values(question: str, values: Iterable[ValueHandle]) -> frozenset[str]:

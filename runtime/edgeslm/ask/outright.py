@@ -10,7 +10,7 @@ from edgeslm.ask.measures import is_unit
 from edgeslm.ask.phrases import CLOCK, HIGH, LOW, MEANS, OPENING, SHARES, words_of
 
 _ORDERED = (
-    r"\b(?:(?:most|least) (?:common|frequent|often|active|seen|used|numerous)(?:ly)?|commonest"
+    r"\b(?:(?:most|least)(?: (?:common|frequent|often|active|seen|used|numerous)(?:ly)?)?|commonest"
     r"|highest(?: (?:count|number)s?)?|largest|biggest|busiest|lowest|smallest|worst|fewest|rarest) (?:ones? )?first\b"
     r"|\bfrom (?:most|highest|largest) to (?:least|lowest|smallest)\b|\bdescending\b"
 )
@@ -126,7 +126,8 @@ def asks_for_things(question: str) -> bool:
 def asks_how_many_each(question: str) -> bool:
     """Whether it asks how many there are of each thing: `which hosts failed, and how many times each`."""
     words = set(words_of(question))
-    return words.isdisjoint(_PIECES | _DIFFERENT) and re.search(_MANY_EACH, question, re.I) is not None
+    stretches = _PIECES - {"time", "times"}
+    return words.isdisjoint(stretches | _DIFFERENT) and re.search(_MANY_EACH, question, re.I) is not None
 
 
 def asks_how_often_each(question: str, numbers: Mapping[str, tuple[tuple[int, int], str]]) -> str:

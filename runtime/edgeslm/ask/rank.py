@@ -89,7 +89,7 @@ class LexicalRanker:
             if word in light:
                 rarity *= LIGHT
             options.append((word, near, rarity))
-        asks_negative = negative or not _NEGATIONS.isdisjoint(
+        asks_negative = negative or not NEGATIONS.isdisjoint(
             stem for word in words for own in stems(word) for stem in (own, *synonyms(own))
         )
         asks_trace = not _TRACES.isdisjoint(words)
@@ -113,7 +113,7 @@ class LexicalRanker:
             if extra <= 0 and not any(word not in names for word in matched):
                 continue
             coverage = score / whole
-            if not asks_negative and not _NEGATIONS.isdisjoint(shape.stem_words):
+            if not asks_negative and not NEGATIONS.isdisjoint(shape.stem_words):
                 score -= NEGATION
             own = _particles(shape)
             score += PARTICLE * (len(own & particles) - len(own - particles))
@@ -124,7 +124,7 @@ class LexicalRanker:
         return sorted(ranked, key=lambda one: -one.score)
 
 
-_NEGATIONS = frozenset(stem for word in ("no", "not", "cannot", "without", "never") for stem in stems(word))
+NEGATIONS = frozenset(stem for word in ("no", "not", "cannot", "without", "never") for stem in stems(word))
 _TRACE = re.compile(r"\s*(?:at [\w.$/<>@-]+\(|\.\.\. \d+ (?:more|common)|File \"[^\"]+\", line \d+)")
 _TRACES = frozenset("trace traces stack stacktrace stacktraces frame frames backtrace traceback called".split())
 COLUMN_OF = {

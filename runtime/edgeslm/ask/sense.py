@@ -44,7 +44,7 @@ def nonsense(handle_sql: str, candidates: Candidates) -> str:
     named = set(_HANDLE.findall(handle_sql))
     if left_unsaid(handle_sql, candidates) or _without_capitals(named, handle_sql, candidates):
         return "less than the question says"
-    if candidates.asked.without and " NOT " not in handle_sql and "<>" not in handle_sql:
+    if (candidates.asked.without or candidates.gone) and " NOT " not in handle_sql and "<>" not in handle_sql:
         return "all where something is left out"
     if candidates.absent and named.isdisjoint(value.handle for value in candidates.values if not value.columns):
         return "nothing of what is asked about"

@@ -124,11 +124,8 @@ def listable(
         name
         for shape in shapes
         for position, name in shape.slots.items()
-        if re.fullmatch(r"A\d+", name)
-        and (
-            own & label_of(shape.shape, slot := shape.shape.slots[position], words=1)
-            or _ends_address(shape.shape, slot)
-        )
+        if own & label_of(shape.shape, slot := shape.shape.slots[position], words=1)
+        or (re.fullmatch(r"A\d+", name) and _ends_address(shape.shape, slot))
     }
     also = {name for stem in own for name in _ALSO.get(stem, ())} & columns
     if named:

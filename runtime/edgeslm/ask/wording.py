@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from edgeslm.ask.lexicon import column_stems, split_words, stems, stop_words
 from edgeslm.ask.profile import Profile
+from edgeslm.ask.rank import COLUMN_OF
 
 QUOTED = re.compile(r"\"([^\"]{1,200})\"|“([^”]{1,200})”|(?<!\w)'([^']{2,200})'(?!\w)|`([^`]{1,200})`")
 _BUCKETS = r"(?:seconds|minutes|hours|days|weeks|months|ones|those|buckets|rows|periods)"
@@ -55,7 +56,7 @@ def write_out(question: str, profile: Profile) -> str:
 
     def unless_columns(match: re.Match[str]) -> str:
         words = [word for word in split_words(match[1]) if word not in stop_words()]
-        return "" if words and all(not column_stems().isdisjoint(stems(word)) for word in words) else match.group()
+        return "" if words and all(_names_column(word) for word in words) else match.group()
 
     def plain(text: str) -> str:
         folded = text.casefold()
@@ -70,6 +71,10 @@ def write_out(question: str, profile: Profile) -> str:
         return text
 
     return _outside_quotes(question, plain)
+
+
+def _names_column(word: str) -> bool:
+    return any(stem in COLUMN_OF or stem in column_stems() for stem in stems(word))
 
 
 def is_whole(before: str) -> bool:
