@@ -128,6 +128,15 @@ QUESTIONS = [
     "errors or warnings of sshd with status 404 and port 4001 for root",
     'how many turbine restarts with "it\'s 100%_\\" before 08:10?',
     "blocks lost on device sdb1 by pid 103, level E lines",
+    "which users failed exactly 3 times",
+    "which hosts had failed passwords, and how many times each?",
+    "average backup time in ms per hour",
+    "when did a backup take longest, in ms?",
+    "which hour had the most failed passwords apart from root's and those of 10.0.0.2?",
+    "how long did it take from the full disk until the backup on gate?",
+    "how many milliseconds did the backups of vol3 take in total?",
+    "users by total port",
+    "when did anything other than a backup not start?",
 ]
 
 

@@ -408,3 +408,40 @@ def test_names_of_columns_are_no_values_and_the_longest_is_meant() -> None:
     found = ask("top 3 scrape pools", log)
     assert [slot.column for slot in found.slots if slot.column] == ["scrape_pool"]
     assert ask("sum of scrape_pool", log).values == []
+
+
+def test_a_daemon_is_known_by_what_it_serves_and_the_plainest_name_is_meant() -> None:
+    apps = ("sshd", "crond(pam_unix)", "crond", "sendmail")
+    records = [{"message": f"pass {n}", "app": app} for n in range(9) for app in apps]
+    log = build_profile(records, [ColumnInfo("app", "text")])
+    assert ask("lines of ssh", log).values[0].columns == {"app": "sshd"}
+    assert ask("lines of cron", log).values[0].columns == {"app": "crond"}
+    assert ask("lines of crond(pam_unix)", log).values[0].columns == {"app": "crond(pam_unix)"}
+    assert not any(value.columns for value in ask("lines of sen", log).values)
+
+
+@pytest.mark.parametrize(
+    ("question", "texts"),
+    [
+        ("did alarm 1102 ever come up?", ["1102"]),
+        ("how often did job 778 fail", ["778"]),
+        ("the first 1102 lines", []),
+        ("lines of the last 90 minutes", []),
+        ("backups that took more than 778 ms", []),
+    ],
+)
+def test_a_number_that_something_is_called_by_is_looked_for(question: str, texts: list[str], profile: Profile) -> None:
+    found = [value for value in ask(question, profile).values if value.text.isdigit()]
+    assert [value.text for value in found] == texts
+    assert all(value.quoted for value in found)  # what no query leaves out
+
+
+def test_a_word_that_several_messages_have_is_looked_for_alone() -> None:
+    texts = [f"UPS on battery, {n} % charge" for n in range(9)] + [
+        f"line power back, UPS charges at {n}" for n in range(9)
+    ]
+    log = build_profile([{"message": text} for text in texts], [])
+    found = ask("show all lines about the UPS", log)
+    assert found.shapes[0].fragment.pieces == ("UPS",)
+    other = build_profile([{"message": text.replace("UPS ch", "UPSes ch")} for text in texts], [])
+    assert ask("show all lines about the UPS", other).shapes[0].fragment.pieces != ("UPS",)

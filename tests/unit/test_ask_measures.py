@@ -10,7 +10,16 @@ import pytest
 from asked_log import make_profile, open_view
 from edgeslm.ask.expand import expand
 from edgeslm.ask.link import link
-from edgeslm.ask.measures import convert, field_unit, find_units, is_unit, named_measures, unit_of
+from edgeslm.ask.measures import (
+    convert,
+    field_unit,
+    find_units,
+    is_time_unit,
+    is_unit,
+    named_measures,
+    same_quantity,
+    unit_of,
+)
 from edgeslm.ask.profile import Profile
 from edgeslm.ask.prompt import compact_prompt
 from edgeslm.ask.shapes import Shape
@@ -107,3 +116,18 @@ def test_units_of_a_questions_numbers() -> None:
     assert find_units(text, {"N1": ((10, 12), "30"), "N2": ((19, 20), "4")}) == {"N1": "s"}
     assert is_unit("milliseconds")
     assert not is_unit("users")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [("bytes", "MB", True), ("ms", "hours", True), ("ms", "MB", False), ("", "ms", False), ("ms", "users", False)],
+)
+def test_units_of_one_quantity(one: str, other: str, same: bool) -> None:
+    assert same_quantity(one, other) is same
+    assert same_quantity(other, one) is same
+
+
+def test_units_of_time() -> None:
+    assert is_time_unit("seconds")
+    assert not is_time_unit("bytes")
+    assert not is_time_unit("users")

@@ -69,7 +69,9 @@ def test_scores_fall_and_coverage_is_a_share(profile: Profile) -> None:
 def test_the_pattern_is_the_text_that_was_asked_for(profile: Profile) -> None:
     assert patterns("failed passwords", profile)[0].pieces == ("Failed password",)
     alone = [one.pieces for one in patterns("passwords", profile)]
-    assert alone == [("Failed password for",), ("Accepted password for",)]  # one common word says too little by itself
+    assert alone == [("password",)]  # a word of several messages means all of them
+    other = [one.pieces for one in patterns("secrets", profile)]
+    assert other == [("Failed password for",), ("Accepted password for",)]  # one that stands for it is not so sure
 
 
 def test_two_patterns_never_select_the_same_messages(profile: Profile) -> None:

@@ -45,6 +45,25 @@ class Drawer:
             "lines with 'Failed password' per hour",
         ),
         ("SELECT count(*) FROM logs", "the number of all lines"),
+        (
+            "SELECT user, count(*) AS count FROM logs WHERE user IS NOT NULL GROUP BY user HAVING count(*) = 1"
+            " ORDER BY count DESC",
+            "each user with its number of lines, where that is 1",
+        ),
+        (
+            "SELECT user, count(*) AS count FROM logs WHERE message NOT LIKE S1 AND user IS NOT NULL GROUP BY user"
+            " HAVING count(*) > 1 ORDER BY count DESC",
+            "each user with its number of lines without 'Failed password', where that is more than 1",
+        ),
+        (
+            "SELECT date_trunc('hour', ts) AS hour, avg(pid) AS value FROM logs WHERE pid IS NOT NULL GROUP BY hour"
+            " ORDER BY hour",
+            "the avg of pid per hour in lines",
+        ),
+        (
+            "SELECT ts, pid FROM logs WHERE pid IS NOT NULL ORDER BY pid DESC LIMIT 1",
+            "the time of the highest pid in lines",
+        ),
     ],
 )
 def test_a_query_is_put_into_words(handle_sql: str, words: str) -> None:

@@ -164,3 +164,51 @@ def test_what_no_message_speaks_of_is_looked_for_by_its_words_where_it_is_asked_
     assert nonsense(f"SELECT count(*) FROM logs WHERE line LIKE {guess}", found) == ""
     for question in ("did the disk ever get full?", "how often did a volcano erupt near the volume?"):
         assert not link(question, make_profile(), now=NOW).absent
+
+
+def apart(*rows: tuple[str, str]) -> Any:
+    """The profile of a log in which programs only write their own messages."""
+    records = [{"ts": NOW, "app": app, "message": text.format(n)} for n in range(12) for app, text in rows]
+    return make_profile(records)
+
+
+def test_a_value_is_no_condition_beside_messages_that_it_never_stands_beside() -> None:
+    log = apart(("kernel", "disk sda{} failed"), ("ntpd", "clock {} synchronized"), ("cron", "job {} of ntpd failed"))
+    found = link("how often did the clock of ntpd synchronize?", log, now=NOW)
+    clock, disk, job = (
+        next((one for one in found.shapes if text in one.shape.example), None) for text in ("clock", "disk", "job")
+    )
+    assert clock is not None
+    assert clock.stands["app"] == {"ntpd"}
+    assert nonsense(f"SELECT count(*) FROM logs WHERE message LIKE {clock.handle} AND app = V1", found) == ""
+    found = link("how often did ntpd fail?", log, now=NOW)
+    disk, job = (next(one for one in found.shapes if text in one.shape.example) for text in ("disk", "job"))
+    elsewhere = "messages beside what they never stand"
+    for condition in ("app = V1", "line LIKE V1"):
+        planned = f"SELECT count(*) FROM logs WHERE message LIKE {disk.handle} AND {condition}"
+        assert nonsense(planned, found) == elsewhere
+    named = f"SELECT count(*) FROM logs WHERE message LIKE {job.handle} AND line LIKE V1"
+    assert nonsense(named, found) == ""  # its messages say ntpd themselves
+
+
+def test_a_word_in_capitals_is_not_left_out() -> None:
+    log = apart(("mq", "REPLICAOF {} started"), ("mq", "replica {} asks for sync"), ("mq", "started {} threads"))
+    found = link("how often was REPLICAOF started", log, now=NOW)
+    assert found.capitals == {"REPLICAOF"}
+    named = next(one.handle for one in found.shapes if "REPLICAOF" in " ".join(one.fragment.pieces))
+    others = [one.handle for one in found.shapes if one.handle != named]
+    assert nonsense(f"SELECT count(*) FROM logs WHERE message LIKE {named}", found) == ""
+    for handle in others:
+        planned = f"SELECT count(*) FROM logs WHERE message LIKE {handle}"
+        assert nonsense(planned, found) == "less than the question says"
+    assert link("HOW OFTEN WAS REPLICAOF STARTED", log, now=NOW).capitals == frozenset()
+
+
+def test_the_time_from_a_pattern_to_another_of_the_same_text_is_from_something_to_itself(
+    candidates: Candidates,
+) -> None:
+    first = candidates.shapes[0]
+    same = replace(candidates, shapes=[first, replace(first, handle="S9")])
+    moment = "epoch(min(ts) FILTER (WHERE message LIKE {}))"
+    planned = f"SELECT {moment.format('S1')} - {moment.format('S9')} FROM logs"
+    assert nonsense(planned, same) == "the time from something to itself"

@@ -49,7 +49,8 @@ def test_the_nouns_that_are_asked_for(question: str, nouns: list[str]) -> None:
 def test_only_what_goes_by_the_name_is_listed(question: str, listed: str, not_listed: str) -> None:
     found = link(question, make_profile(), now=NOW)
     grammar = Grammar(build_grammar(found))
-    entity, column = "SELECT DISTINCT {0} FROM logs WHERE {0} IS NOT NULL", "SELECT DISTINCT {0} FROM logs"
+    column = "SELECT DISTINCT {0} FROM logs WHERE message LIKE S1"
+    entity = f"{column} AND {{0}} IS NOT NULL"
     sql = entity if listed in ("user", "ip") else column
     other = entity if not_listed in ("user", "ip") else column
     assert listed in found.listable
@@ -102,3 +103,31 @@ def test_how_many_of_those_that_a_message_tells_of_are_not_all_there_are() -> No
     assert not accepts("SELECT count(*) FROM logs")
     assert not link("how many users are there", make_profile(), now=NOW).told
     assert not link("how many lines are there", make_profile(), now=NOW).told
+
+
+def test_who_is_somebody() -> None:
+    found = link("who used the most ports?", make_profile(), now=NOW).listable
+    assert {"user", "ip", "host"} <= found
+    assert found.isdisjoint({"pid", "port", "level", "app"})
+
+
+def test_numbers_that_are_names_are_listed_where_they_are_asked_for() -> None:
+    found = link("which process ids had failed passwords", make_profile(), now=NOW).listable
+    assert "pid" in found
+    assert "port" not in found
+
+
+def test_the_word_right_behind_a_value_is_what_it_is_called() -> None:
+    messages = [
+        f"no reply of {name} datasource in pass {n}"
+        for n in range(30)
+        for name in ("east", "west", "north", "south", "upper", "lower", "inner")
+    ]
+    messages += [
+        f"leader {name} of pass {n}" for n in range(30) for name in ("ada", "bob", "eve", "sam", "tom", "ann", "joe")
+    ]
+    found = link("which datasources did not reply", make_profile(_records(*messages)), now=NOW)
+    east = next(slot for slot in found.slots if "east" in slot.slot.values)
+    assert east.handle in found.listable
+    assert not {slot.handle for slot in found.slots if "ada" in slot.slot.values} & found.listable
+    assert "user" not in found.listable

@@ -10,7 +10,7 @@ import snowballstemmer
 from rapidfuzz import fuzz, process
 
 from edgeslm.ask import stemmer
-from edgeslm.ask.lexicon import content_words, split_words
+from edgeslm.ask.lexicon import content_words, split_words, stems
 from edgeslm.ask.typos import nearest
 
 STEMMER = snowballstemmer.stemmer("english")
@@ -100,3 +100,16 @@ def test_a_message_that_says_logged_in_says_login() -> None:
 def test_the_plural_of_an_abbreviation_is_one_word() -> None:
     assert split_words("which IPs and VMs, by PIDs") == ["which", "ips", "and", "vms", "by", "pids"]
     assert split_words("HTTPServer URLs") == ["http", "server", "urls"]
+
+
+@pytest.mark.parametrize(
+    ("british", "american"),
+    [("synchronised", "synchronized"), ("colour", "color"), ("initialisation", "initialization")],
+)
+def test_british_spellings_are_the_same_words(british: str, american: str) -> None:
+    assert stems(british) == stems(american)
+
+
+def test_words_that_only_look_british_stay_what_they_are() -> None:
+    assert stems("promised") != stems("promized")
+    assert stems("hours") == stems("hour")

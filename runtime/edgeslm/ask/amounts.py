@@ -50,6 +50,11 @@ _BY_AMOUNT = (
 _HOW_MUCH = OPENING + r"how (?:many|much) (\w+)"
 _IN_ALL = r"\b(?:in (?:all|total|sum)|altogether|all together|add(?:ed)? (?:them |it )?(?:all )?up|sum of|total of)\b"
 _TO_MEAN = r"\b(?:(?:i|we|you|they)|do(?:es)? (?:it|that|this))\s+mean\b"  # what is said, not what is reckoned
+_PERCENT = frozenset("percentages percents perc percentual ratio ratios rate rates often likely part many much".split())
+_SHARE_SAID = (
+    r"\b(?:share|portion|fraction|proportion)s?\b(?! [a-z]+s\b)"
+    r"|\b(?:share|portion|fraction|proportion)s? (?:is|was|has|does)\b"
+)
 _SHARE_ASKED = OPENING + r"(?:what(?:'s| is| was)? )?(?:the )?(?:percentage|percent|pct|proportion|fraction|share) of\b"
 
 
@@ -133,6 +138,17 @@ def find_aggregates(question: str, every: Sequence[str]) -> tuple[str, ...]:
     if not words.isdisjoint(SPEEDS) or high == low:
         return tuple(every)
     return tuple(one for one in every if one != ("min" if high else "max"))
+
+
+def may_ask_for_share(question: str) -> bool:
+    """Whether any word of it could ask for a share in percent; `share connects` does not."""
+    words = set(words_of(question))
+    other = words & (SHARES - {"share", "portion", "fraction", "proportion"} | _PERCENT)
+    return (
+        bool(other)
+        or re.search(r"%|\S / \S", question) is not None
+        or re.search(_SHARE_SAID, question, re.I) is not None
+    )
 
 
 def asks_for_share(question: str) -> bool:

@@ -13,6 +13,7 @@ class Asked:
     """
 
     lines: bool = False  # lines, outright
+    may_share: bool = True  # a share, perhaps
     things: bool = False  # which things there are, so no number, time or line
     number: bool = False  # how many lines or things there are
     line_count: bool = False  # how many lines there are, and not how many values

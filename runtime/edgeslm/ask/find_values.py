@@ -10,6 +10,7 @@ from functools import lru_cache
 from edgeslm.ask.amounts import COMPARED
 from edgeslm.ask.candidates import MAX_NUMBERS, ValueHandle
 from edgeslm.ask.lexicon import column_stems, column_words, filler_words, stems, stop_words
+from edgeslm.ask.measures import is_unit
 from edgeslm.ask.numbers import NUMBER_WORDS
 from edgeslm.ask.profile import Profile
 from edgeslm.ask.typos import nearest
@@ -17,6 +18,10 @@ from edgeslm.ask.values import LEVEL_LETTERS, LEVEL_WORDS, looks_like_value, spe
 from edgeslm.ask.wording import QUOTED, is_whole
 
 EDGES = ".,;:!?()[]{}<>"
+_NUMBERED = frozenset(  # what is called by a number
+    "alarm alert error code status job task order ticket session request transaction block process pid id number port"
+    " line channel extension stage batch part unit node rack slot account customer invoice message event rule".split()
+)
 _RANK_WORDS = set(
     "top first last latest most best worst busiest leading bottom earliest least limit recent fewest biggest largest"
     " slowest longest highest".split()
@@ -138,14 +143,19 @@ def _spelled_column(word: str) -> str | None:
 
 
 def strip_edges(text: str, start: int, end: int) -> tuple[int, int]:
-    """The stretch without punctuation around it and without a genitive's ending."""
+    """The stretch without punctuation around it and without a genitive's ending; `crond(pam_unix)` stays whole."""
     while start < end and text[start] in EDGES + "'":
         start += 1
-    while end > start and text[end - 1] in EDGES + "'":
+    while end > start and text[end - 1] in EDGES + "'" and not _closes(text[start:end]):
         end -= 1
     if end - start > 2 and text[end - 2 : end] in ("'s", "’s"):
         end -= 2
     return start, end
+
+
+def _closes(text: str) -> bool:
+    """Whether it ends with the bracket that closes one inside it."""
+    return text.endswith(")") and text.count("(") == text.count(")")
 
 
 def _value_at(text: str, start: int, end: int, width: int, profile: Profile) -> ValueHandle | None:
@@ -200,8 +210,19 @@ def _digits_at(
         return None
     status = len(raw) == 3 and raw.isascii() and 100 <= int(raw) <= 599
     if not columns and not _is_held(raw, profile) and not (status and "status" in _number_names(profile)):
-        return None
+        named = len(raw) > 2 and _is_named(text, at)
+        return ValueHandle("", raw, {}, at, False, quoted=True) if named else None
     return ValueHandle("", raw, columns, at, False)
+
+
+def _is_named(text: str, at: tuple[int, int]) -> bool:
+    """Whether a number is what something is called: of `alarm 1102`; not of `first 100`, `took 500 ms`."""
+    before = re.search(r"([A-Za-z]+) #?$", text[: at[0]])
+    after = re.match(r"\s*([A-Za-z%]+)", text[at[1] :])
+    noun = before[1].casefold() if before else ""
+    if not noun or noun in stop_words() | _RANK_WORDS or is_unit(noun) or (after and is_unit(after[1])):
+        return False
+    return noun in column_words() or noun in _NUMBERED
 
 
 def _words_at(

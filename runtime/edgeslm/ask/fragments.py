@@ -91,13 +91,13 @@ def _fragment(
     most = max(by_part.values(), key=lambda found: (len({word for word, _ in found}), -found[0][1][0]), default=[])
     best = named or _without_columns(most, one.exact, nouns)
     words = {word for word, _ in by_part.get(named[0][1][0], ())} if named else {word for word, _ in best}
-    pieces = [(best[0][1][0], _piece(one.shape, best, known, profile))]
+    pieces = [(best[0][1][0], _piece(one.shape, best, known, one.exact, profile))]
     left = {word for word in one.exact - words if (column_stems() | nouns).isdisjoint(stems(word))}
     for at, found in sorted(by_part.items()):
         extra = {word for word, _ in found} & left
         if len(extra) > (1 if named else 0) and at != pieces[0][0]:
             spots = [pair for pair in found if pair[0] in extra]
-            pieces.append((at, _piece(one.shape, spots, known, profile)))
+            pieces.append((at, _piece(one.shape, spots, known, one.exact, profile)))
             left -= extra
     whole = _probe(one, profile, sorted(pieces, key=lambda pair: pair[0]))
     if whole is None or len(pieces) > 1 or named:
@@ -209,7 +209,9 @@ def _first_text(shape: Shape) -> list[tuple[str, tuple[int, int, int]]]:
     return []
 
 
-def _piece(shape: Shape, found: Sequence[_Place], known: frozenset[str], profile: Profile) -> tuple[str, int]:
+def _piece(
+    shape: Shape, found: Sequence[_Place], known: frozenset[str], exact: frozenset[str], profile: Profile
+) -> tuple[str, int]:
     """The text of the matched words of a part, widened where it says too little by itself, and its start."""
     at = found[0][1][0]
     part = shape.parts[at]
@@ -231,10 +233,22 @@ def _piece(shape: Shape, found: Sequence[_Place], known: frozenset[str], profile
         return part[start:end], start
     if alone or end - start > 3 * LONGEST_PIECE:
         wide = _widen(part, start, end)
-        start, end = (_shared(part, start, end, wide, profile) if alone else None) or wide
+        shared = _shared(part, start, end, wide, profile) if alone else None
+        if alone and shared is None and distinct & exact and _is_word_of_several(part[start:end], profile):
+            return part[start:end], start
+        start, end = shared or wide
     text = part[start:end]
     left = len(text) - len(text.lstrip(_TRIM))
     return text.strip(_TRIM), start + left
+
+
+def _is_word_of_several(text: str, profile: Profile) -> bool:
+    """Whether messages of several shapes have a word that says something, and none has it inside another word."""
+    if text.casefold() in stop_words() or not column_stems().isdisjoint(stems(text)):
+        return False
+    holding = [shape.example for shape in profile.shapes if text in shape.example]
+    inside = re.compile(rf"[^\W_]{re.escape(text)}|{re.escape(text)}[^\W_]")
+    return len(holding) > 1 and not any(inside.search(example) for example in holding)
 
 
 def _is_severity(word: str, profile: Profile) -> bool:

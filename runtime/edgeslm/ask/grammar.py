@@ -106,7 +106,8 @@ def build_grammar(candidates: Candidates) -> str:
     if asked.extreme and measured:
         starts = [start for start in starts if start in ("aggregate", "span", "gap") or start.startswith("col-")]
     if asked.top_things and texts:
-        starts = [start for start in starts if not start.startswith("by-")]
+        starts = [start for start in starts if not start.startswith("by-") and start != "lines"]
+    starts = [start for start in starts if asked.may_share or start != "share"]
     if asked.what:
         starts = [start for start in starts if start not in ("lines", *(() if asked.clock else ("times",)))]
     if asked.amount:

@@ -412,7 +412,7 @@ def _with_code_field(spoken: list[Field], values: Sequence[ValueHandle], profile
 
 def _is_code(text: str) -> bool:
     """Whether a text may be a status code, as HTTP has them."""
-    return text.isdigit() and 100 <= int(text) <= 599
+    return text.isascii() and text.isdigit() and 100 <= int(text) <= 599
 
 
 def _bind_slot_values(values: list[ValueHandle], slots: list[SlotHandle]) -> None:

@@ -33,8 +33,8 @@ _OUTRIGHT = (
 )
 _FROM = r"((?:\S+\s+){0,3})\b(?:from|on|by|of|via|at)\s+(?:the )?(?:host |user |node |address |ip |client )?[\"'(\[]*$"
 _OUT_SPAN = (  # group 1: what it leaves out
-    r"\b(?:(?<!time )without|except(?:ing)?(?: for| from)?|excluding|not counting|not including|leaving (?:out|aside)|ignoring"
-    r"|disregarding|omitting|skipping|(?:other|rather) than|apart from|aside from|not about"
+    r"\b(?:(?<!time )without|except(?:ing)?(?: for| from)?|excluding|not counting|not including|leaving (?:out|aside)"
+    r"|ignoring|disregarding|omitting|skipping|(?:other|rather) than|apart from|aside from|not about"
     r"|not (?:related|due) to|but not)\b"
     r"((?:(?![,;:.)?!]|\b(?:per|by|each|every|which|who|how|what|when|between|during|before|after)\b).)*)"
 )

@@ -12,6 +12,7 @@ from edgeslm.ask.amounts import (
     find_bounds,
     find_counts,
     find_measures,
+    may_ask_for_share,
     ranks_by_amount,
 )
 from edgeslm.ask.asked import AGGREGATES, Asked
@@ -58,6 +59,7 @@ def read_asked(
     """
     return Asked(
         lines=asks_for_lines(blank),
+        may_share=may_ask_for_share(question),
         things=asks_for_things(question),
         number=asks_how_many(question),
         line_count=counts_lines(question),

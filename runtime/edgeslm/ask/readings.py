@@ -134,8 +134,16 @@ def _words(handle_sql: str, candidates: Candidates) -> str:
     for pattern, text in _FORMS:
         if found := re.match(pattern, handle_sql):
             named = [_column(name, candidates) for name in found.groups()]
-            return text.format(*named, subject=subject)
+            return text.format(*named, subject=subject) + _often(handle_sql, candidates)
     return handle_sql
+
+
+def _often(handle_sql: str, candidates: Candidates) -> str:
+    """What a HAVING says of the numbers of groups; "" without one."""
+    found = re.search(r" HAVING count\(\*\) ([=>]) (\w+)", handle_sql)
+    if not found:
+        return ""
+    return f", where that is {'more than ' if found[1] == '>' else ''}{candidates.numbers.get(found[2], found[2])}"
 
 
 def _column(name: str, candidates: Candidates) -> str:
