@@ -24,9 +24,8 @@ from typing import Any
 
 from edgeslm.errors import ModelError
 
-# How often a thread that waits for the others looks before it sleeps, 1 to 2 ms. With OpenMP's own 300,000 it may hold
-# a core that the thread it waits for needs; with 1,000 it slept six times a token, and an idle machine decoded 0.86 as
-# fast as llama-bench, with this 1.0 times as fast; two busy cores are no slower for it (docs/log.md).
+# How often an OpenMP thread that waits between two graphs looks before it sleeps, 1 to 2 ms; within a graph threads
+# wait as runtime/native/edgeslm_wait.h says. With OpenMP's own 300,000 it may hold a core that others need.
 _SPIN_COUNT = "30000"
 REINSTALL = "install edgeslm again (`make run` in a checkout, `pip install --force-reinstall .` elsewhere)"
 
