@@ -20,6 +20,10 @@
 #include <immintrin.h>
 #endif
 
+#if defined(SYS_futex) && defined(FUTEX_WAIT_PRIVATE)  // 32-bit systems of late have only its heir
+#define EDGESLM_FUTEX 1
+#endif
+
 namespace {
 
 constexpr int LOOKS_PER_CLOCK = 16;  // reading the clock costs as much as some looks
@@ -61,7 +65,7 @@ bool look(const int * value, int seen, int64_t nanoseconds) {
 }
 
 void sleep_while(const int * value, int seen) {
-#if defined(__linux__)
+#if defined(EDGESLM_FUTEX)
     // The kernel compares *value with `seen` before it lets the thread sleep. A thread that changes it afterwards finds
     // `asleep` counted: of two sequentially consistent stores and loads one side sees the other's.
     asleep.fetch_add(1);
@@ -93,7 +97,7 @@ extern "C" void edgeslm_wait_while(const int * value, int seen) {
 }
 
 extern "C" void edgeslm_wake(const int * value) {
-#if defined(__linux__)
+#if defined(EDGESLM_FUTEX)
     if (asleep.load() > 0) {
         syscall(SYS_futex, value, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 
 import duckdb
@@ -152,3 +152,22 @@ def test_every_sentence_is_one_select_that_duckdb_runs(question: str) -> None:
         sql = expand(planned, candidates)
         assert len(duckdb.extract_statements(sql)) == 1
         view.execute(sql).fetchall()
+
+
+def test_whatever_a_question_asks_for_there_is_a_query() -> None:
+    """Rules that each leave something out never leave nothing together: any of them at once, drawn at random."""
+    rng = random.Random(7)
+    questions = [*QUESTIONS, "average backup time in ms per hour apart from vol3", "when was port 4001 highest?"]
+    linked, view = [link(question, make_profile(), now=NOW) for question in questions], open_view()
+    words = {"at_most": ("DESC", "ASC"), "each": ("= 1", "> 1"), "amount": ("ms", "bytes")}
+    for _ in range(300):
+        candidates = rng.choice(linked)
+        asked: dict[str, object] = {}
+        for one in fields(Asked):
+            if isinstance(one.default, bool):
+                asked[one.name] = rng.random() < 0.3
+            elif one.default == "":
+                asked[one.name] = rng.choice(words.get(one.name, ("hour", "day"))) if rng.random() < 0.3 else ""
+        mixed = replace(candidates, asked=replace(candidates.asked, **asked))  # type: ignore[arg-type]
+        planned = Grammar(build_grammar(mixed)).sample(rng)
+        view.execute(expand(planned, mixed)).fetchall()

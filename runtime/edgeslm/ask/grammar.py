@@ -47,9 +47,9 @@ def build_grammar(candidates: Candidates) -> str:
         "cond": _conditions(candidates, numeric),
     }
     amount = '"*" | "DISTINCT " col' if texts else '"*"'
-    for name in [asked.bucket] if asked.bucket else BUCKETS:
+    for name in BUCKETS:
+        first = '"count " dir limit' if counts or asked.one_bucket or (asked.ranked and not asked.bucket) else ""
         every = "" if asked.one_bucket else f'"{name}"'
-        first = '"count " dir limit' if counts or (asked.ranked and not asked.bucket) else ""
         starts.append(f"by-{name}")
         rules[f"by-{name}"] = (
             f'"date_trunc(\'{name}\', ts) AS {name}, count(" ({amount}) ") AS count FROM logs" where? '
@@ -94,25 +94,35 @@ def build_grammar(candidates: Candidates) -> str:
             f'"{name}) AS value FROM logs WHERE " (conds " AND ")? "{name} IS NOT NULL GROUP BY {unit} ORDER BY {unit}"'
             for name in named
         )
+    starts = _asked_for(starts, asked, listed=bool(texts), measured=bool(measured))
+    root = f'root ::= "SELECT " ({" | ".join(starts)})'
+    return "\n".join([root, *(f"{name} ::= {body}" for name, body in rules.items())]) + "\n"
+
+
+def _asked_for(starts: list[str], asked: Asked, *, listed: bool, measured: bool) -> list[str]:
+    """Those of the forms that the question may ask for; the more a rule is sure of, the later it stands.
+
+    listed, measured: there is anything to list, and any number to add up or compare.
+    """
     starts = [one for one in starts if (asked.gaps or one != "gap") and (asked.when or one != "times")]
     if asked.number:
-        starts = [start for start in starts if start not in ("times", "lines", "span", "share", "gap")]
-    if (asked.each or asked.counted) and texts:
-        starts = [start for start in starts if start.startswith("col-")]
-    if asked.things and texts:
-        starts = [start for start in starts if start == "distinct" or start.startswith(("col-", "by-"))]
-    if asked.by_amount and measured and texts:
-        starts = [start for start in starts if start.startswith("col-")]
+        starts = [one for one in starts if one not in ("times", "lines", "span", "share", "gap")]
+    if (asked.each or asked.counted) and listed:
+        starts = [one for one in starts if one.startswith("col-")]
+    if asked.things and listed:
+        starts = [one for one in starts if one == "distinct" or one.startswith(("col-", "by-"))]
+    if asked.by_amount and measured and listed:
+        starts = [one for one in starts if one.startswith("col-")]
     if asked.extreme and measured:
-        starts = [start for start in starts if start in ("aggregate", "span", "gap") or start.startswith("col-")]
-    if asked.top_things and texts:
-        starts = [start for start in starts if not start.startswith("by-") and start != "lines"]
-    starts = [start for start in starts if asked.may_share or start != "share"]
+        starts = [one for one in starts if one in ("aggregate", "span", "gap") or one.startswith("col-")]
+    if asked.top_things and listed:
+        starts = [one for one in starts if not one.startswith("by-") and one != "lines"]
+    starts = [one for one in starts if asked.may_share or one != "share"]
     if asked.what:
-        starts = [start for start in starts if start not in ("lines", *(() if asked.clock else ("times",)))]
+        starts = [one for one in starts if one not in ("lines", *(() if asked.clock else ("times",)))]
     if asked.amount:
         spans = ("span", "gap") if is_time_unit(asked.amount) else ()
-        starts = [start for start in starts if start in ("aggregate", *spans)] or starts
+        starts = [one for one in starts if one in ("aggregate", *spans)] or starts
     if asked.at:
         starts = ["times"]
     if asked.gap:
@@ -131,8 +141,7 @@ def build_grammar(candidates: Candidates) -> str:
         starts = ["share"]
     if asked.lines:
         starts = ["lines"]
-    root = f'root ::= "SELECT " ({" | ".join(starts)})'
-    return "\n".join([root, *(f"{name} ::= {body}" for name, body in rules.items())]) + "\n"
+    return starts
 
 
 def _countable(texts: list[str], candidates: Candidates) -> list[str]:
