@@ -46,6 +46,7 @@ def test_what_has_changed_already_is_not_waited_for(library: ctypes.CDLL) -> Non
     value = ctypes.c_int(7)
     library.edgeslm_wait_while(ctypes.byref(value), 0)
     library.edgeslm_wake(ctypes.byref(value))  # with nobody asleep
+    assert value.value == 7
 
 
 @pytest.mark.parametrize("waiters", [1, 3])

@@ -169,5 +169,7 @@ def test_whatever_a_question_asks_for_there_is_a_query() -> None:
             elif one.default == "":
                 asked[one.name] = rng.choice(words.get(one.name, ("hour", "day"))) if rng.random() < 0.3 else ""
         mixed = replace(candidates, asked=replace(candidates.asked, **asked))  # type: ignore[arg-type]
-        planned = Grammar(build_grammar(mixed)).sample(rng)
+        grammar = Grammar(build_grammar(mixed))
+        planned = grammar.sample(rng)
+        assert grammar.accepts(planned)
         view.execute(expand(planned, mixed)).fetchall()
