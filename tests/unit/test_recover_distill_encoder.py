@@ -94,6 +94,7 @@ def test_distilling_a_pruned_encoder_brings_it_near_its_teacher(tmp_path: Path, 
         assert report.after["held_out_cosine"] > report.before["held_out_cosine"]
 
 
+@pytest.mark.usefixtures("float32")
 def test_the_teachers_embeddings_may_come_with_the_batches(tmp_path: Path) -> None:
     teacher, data = make_bert(), make_batches()
     with torch.no_grad():

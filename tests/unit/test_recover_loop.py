@@ -86,6 +86,7 @@ def test_training_draws_nothing_from_the_callers_random_numbers(tmp_path: Path) 
     assert torch.equal(torch.rand(3), expected)
 
 
+@pytest.mark.usefixtures("float32")
 def test_the_parts_of_a_batch_add_up_to_its_loss_and_gradient(tmp_path: Path) -> None:
     moved = []
     for shares in ((1.0,), (0.25, 0.75)):
