@@ -87,14 +87,23 @@ def make_plan(recipe: Recipe, shape: ModelShape, *, where: Path | str = "", wron
 
 
 def _too_long(recipe: Recipe, shape: ModelShape) -> list[str]:
-    """The sections whose pieces of text are longer than a source with a table of positions can read."""
+    """The sections, and the steps, whose pieces of text are longer than a source with a table of positions can read."""
     if not any(tensor.name == "position_embd.weight" for tensor in shape.tensors()):
         return []
+    steps = [(step, step_kinds.kind(step.kind)) for step in recipe.steps]
+    whole = {section for step, kind in steps if kind.cut is None for section in kind.texts(step.settings)}
+    lines = {section for step, kind in steps if kind.cut is not None for section in kind.texts(step.settings)}
     sections = {"calibration": recipe.calibration, "training": recipe.training, "evaluation": recipe.evaluation}
-    return [
-        f"[{name}] sequence is {texts.sequence}, and the source reads at most {shape.n_ctx} tokens"
+    pieces = [
+        (f"[{name}] sequence", texts.sequence)
         for name, texts in sections.items()
-        if texts is not None and texts.sequence > shape.n_ctx
+        if texts is not None and (name in whole or name not in lines)
+    ]
+    pieces += [(f"step {step.name}: length", kind.cut(step.settings)) for step, kind in steps if kind.cut is not None]
+    return [
+        f"{name} is {tokens}, and the source reads at most {shape.n_ctx} tokens"
+        for name, tokens in pieces
+        if tokens > shape.n_ctx
     ]
 
 

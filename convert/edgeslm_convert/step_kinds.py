@@ -54,8 +54,9 @@ class Work:
 class StepKind:
     """One kind. `run` writes the folder work.out, may change work.kept and returns a report of plain values.
 
-    texts: the sections that the settings need; also: those that are read where the recipe has them. on_gguf: for what a
-    Hugging Face checkpoint cannot say; it writes another GGUF out of the one that was converted, given work.kept.
+    texts: the sections that the settings need; also: those that are read where the recipe has them. cut: to how many
+    tokens a step cuts the lines of its texts, whose `sequence` then does not count. on_gguf: for what a Hugging Face
+    checkpoint cannot say; it writes another GGUF out of the one that was converted, given work.kept.
     """
 
     settings: Any  # a frozen dataclass
@@ -64,6 +65,7 @@ class StepKind:
     run: Callable[[Work], Mapping[str, Any]]
     texts: Callable[[Any], Sequence[str]] = lambda settings: ()
     also: Sequence[str] = ()
+    cut: Callable[[Any], int] | None = None
     on_gguf: Callable[[Path, Path, Mapping[str, Any]], None] | None = None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -38,7 +38,7 @@ class _Batched:
 
     batch: int = 8
 
-    def wrong_batch(self) -> list[str]:
+    def wrong_sizes(self) -> list[str]:
         return [] if self.batch >= 1 else [f"batch is {self.batch}, at least 1"]
 
 
@@ -63,6 +63,9 @@ class EncoderStep(_Batched, distill_encoder.EncoderSettings):
 
     batch: int = 32
     length: int = 64
+
+    def wrong_sizes(self) -> list[str]:
+        return super().wrong_sizes() + ([] if self.length >= 3 else [f"length is {self.length}, at least 3"])
 
 
 def _distill(work: Work) -> Mapping[str, Any]:
@@ -193,7 +196,7 @@ def _checked(own: Any) -> Any:
 
     def check(shape: ModelShape, settings: Any) -> list[str]:
         known = [_NO_OPENELM] if shape.architecture == "openelm" else []
-        return known or settings.wrong_batch() + own(shape, settings)
+        return known or settings.wrong_sizes() + own(shape, settings)
 
     return check
 
@@ -219,4 +222,6 @@ EARLY_EXIT = StepKind(
     lambda settings: (_TRAINING, _EVALUATION),
 )
 FINETUNE = _kind(FinetuneStep, finetune.check, _finetune)
-DISTILL_ENCODER = _kind(EncoderStep, distill_encoder.check, _distill_encoder)
+DISTILL_ENCODER = replace(
+    _kind(EncoderStep, distill_encoder.check, _distill_encoder), cut=lambda settings: settings.length
+)

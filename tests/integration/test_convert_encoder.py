@@ -74,12 +74,36 @@ def test_an_encoder_of_fewer_layers_and_tokens_is_taught_sentences_and_words(tmp
     assert sum(a * b for a, b in zip(one, other, strict=True)) < 0.9999
 
 
-def test_texts_longer_than_the_source_reads_are_refused_before_anything_is_loaded(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (("sequence = 32", "sequence = 4096", 1), "[calibration] sequence is 4096, and the source reads at most"),
+        (
+            ("batch = 8", "batch = 8\nlength = 4096"),
+            "step distill_encoder: length is 4096, and the source reads at most",
+        ),
+        (("batch = 8", "batch = 8\nlength = 2"), "step distill_encoder: length is 2, at least 3"),
+    ],
+)
+def test_texts_that_the_source_cannot_read_are_refused_before_anything_is_loaded(
+    tmp_path: Path, written: tuple[str, str], said: str
+) -> None:
     write_checkpoint("bert", tmp_path / "hf")
     (tmp_path / "words.txt").write_text(" ".join(WORDS))
-    (tmp_path / "recipe.toml").write_text(RECIPE.replace("sequence = 32", "sequence = 4096", 1))
+    (tmp_path / "recipe.toml").write_text(RECIPE.replace(*written))
     done = CliRunner().invoke(cli.convert, [str(tmp_path / "recipe.toml"), "--out", str(tmp_path / "out")])
     assert isinstance(done.exception, InputError)
-    assert "[calibration] sequence is 4096, and the source reads at most" in done.exception.reason
+    assert said in done.exception.reason
     assert "[training]" not in done.exception.reason
     assert not (tmp_path / "out").exists()
+
+
+def test_the_sequence_of_texts_that_are_read_by_lines_does_not_count(tmp_path: Path) -> None:
+    write_checkpoint("bert", tmp_path / "hf")
+    AutoTokenizer.from_pretrained(tmp_path / "hf").save_pretrained(tmp_path / "hf")
+    (tmp_path / "words.txt").write_text(" ".join(WORDS))
+    calibration, training = RECIPE.split("[training]")
+    recipe = f"{calibration}[training]{training.replace('sequence = 32', 'sequence = 4096', 1)}"
+    (tmp_path / "recipe.toml").write_text(recipe)
+    done = CliRunner().invoke(cli.convert, [str(tmp_path / "recipe.toml"), "--out", str(tmp_path / "out"), "--dry-run"])
+    assert done.exception is None, done.output
