@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from edgeslm.answer.answer import Answer, Query, find_answer, show_only
+from edgeslm.answer.values import plain, shown
 from edgeslm.errors import QueryError
 
 GAP = "SELECT max(gap) FROM (SELECT epoch(ts) - epoch(lag(ts) OVER (ORDER BY ts)) AS gap FROM logs"
@@ -52,6 +53,7 @@ class FakeLog:
     columns: list[FakeColumn] = field(default_factory=list)
     notes: list[str] = field(default_factory=lambda: ["a line was cut"])
     format: FakeFormat = field(default_factory=FakeFormat)
+    time_scale: str = "calendar"
 
     def __post_init__(self) -> None:
         self.connection = duckdb.connect()
@@ -79,8 +81,8 @@ class FakeLog:
         return FakeCounts(20, 1)
 
 
-def ask(sql: str, **more: Any) -> tuple[Answer, FakeLog]:
-    log = FakeLog()
+def ask(sql: str, *, time_scale: str = "calendar", **more: Any) -> tuple[Answer, FakeLog]:
+    log = FakeLog(time_scale=time_scale)
     return find_answer(log, Query(sql, **more)), log
 
 
@@ -226,3 +228,23 @@ def test_a_query_can_be_shown_without_being_run() -> None:
     log = FakeLog()
     answer = show_only(log, Query("SELECT 1", question="q", now=datetime(2015, 1, 1)))
     assert (log.asked, answer.rows, answer.lines_read, answer.exit_status) == ([], [], None, 0)
+
+
+def test_a_log_without_dates_gets_none() -> None:
+    last = "SELECT max(ts) FROM logs WHERE message = 'Failed'"
+    assert ask(last)[0].sentence == "The last matching line was at 2015-12-10T06:20:00."
+    answer, _ = ask(last, time_scale="day")
+    assert answer.sentence == "The last matching line was at 06:20:00."
+    assert proof(answer) == [20]
+    hours, _ = ask(
+        "SELECT date_trunc('hour', ts) AS hour, count(*) AS n FROM logs GROUP BY hour ORDER BY hour", time_scale="day"
+    )
+    assert [[shown(value) for value in row] for row in hours.rows] == [["06:00", "20"]]
+    spans, _ = ask("SELECT epoch(max(ts)) - epoch(min(ts)) FROM logs", time_scale="day")
+    assert spans.rows == [(1140.0,)]
+
+
+def test_a_log_that_counts_from_the_boot_is_answered_so() -> None:
+    since = (datetime(2015, 12, 10, 6, 20) - datetime(1970, 1, 1)).total_seconds()
+    answer, _ = ask("SELECT max(ts) AS last, 7 AS n FROM logs WHERE message = 'Failed'", time_scale="boot")
+    assert [plain(value) for value in answer.rows[0]] == [since, 7]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edgeslm.answer.values import TimeBucket, duration, is_nothing, number, plain, shown
+from edgeslm.answer.values import TimeBucket, TimeOfDay, duration, is_nothing, number, plain, shown
 
 
 @pytest.mark.parametrize(
@@ -106,3 +106,12 @@ def test_a_time_that_stands_for_a_whole_unit_is_written_no_finer(unit: str, writ
     bucket = TimeBucket.of(datetime(2015, 12, 10, 6, 55), unit)
     assert (plain(bucket), shown(bucket)) == (written, written)
     assert bucket == datetime(2015, 12, 10, 6, 55)
+
+
+@pytest.mark.parametrize(
+    ("unit", "written"),
+    [("", "06:55:07.250"), ("second", "06:55:07.250"), ("minute", "06:55"), ("hour", "06:55"), ("day", "no date")],
+)
+def test_a_time_without_a_date_is_written_without_one(unit: str, written: str) -> None:
+    moment = datetime(1970, 1, 1, 6, 55, 7, 250000)
+    assert (plain(TimeOfDay.of(moment, unit)), shown(TimeOfDay.of(moment, unit))) == (written, written)

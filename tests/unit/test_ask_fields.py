@@ -76,6 +76,14 @@ def test_a_name_with_one_value_is_no_field_and_a_clock_is_none() -> None:
     assert set(fields_of(MESSAGES)) == {"status", "len", "took", "Fan state", "mixer gain set to", "mode"}
 
 
+def test_a_name_in_small_and_in_large_letters_is_one_field() -> None:
+    messages = ["Queue=mail is full", "dropped queue=orders", "dropped queue=mail"]
+    (field,) = (one for one in fields_of(messages).values() if one.name.casefold() == "queue")
+    assert [read(field, message) for message in messages] == ["mail", "orders", "mail"]
+    (mode,) = (one for one in fields_of(MESSAGES).values() if one.name == "mode")
+    assert read(mode, "MODE=eco") is None
+
+
 def test_a_name_is_not_read_from_within_a_longer_one() -> None:
     fields = fields_of(["a max_len=3 len=4", "b max_len=5 len=6"])
     assert read(fields["len"], "a max_len=3 len=4") == "4"

@@ -51,6 +51,14 @@ def test_a_word_becomes_a_slot_only_where_many_were_seen() -> None:
     assert few == {f"gate {word} is open" for word in words[:5]}
 
 
+def test_a_name_with_dots_is_one_word() -> None:
+    tasks = ("shop.orders.send_mail", "shop.stock.sync", "shop.pay.capture")
+    assert {form(shape) for shape in mine(*(f"Task {task} received now" for task in tasks))} == {
+        "Task <word> received now"
+    }
+    assert [form(shape) for shape in mine("stopped. Started again...")] == ["stopped. Started again..."]
+
+
 def test_after_the_noun_for_such_things_two_names_make_a_slot_and_what_happened_stays() -> None:
     assert [form(shape) for shape in mine(*(f"user {name} saw it all" for name in ("root", "mkrause")))] == [
         "user <word> saw it all"

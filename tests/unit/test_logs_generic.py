@@ -38,6 +38,11 @@ CASES: list[tuple[list[str], dict[str, Any]]] = [
         ["05.03.2024 21:14:09.123 | WARN  | MODBUS/line2 | read timeout", "05.03.2024 21:14:10.200 | INFO  | HMI | up"],
         {"ts": datetime(2024, 3, 5, 21, 14, 9, 123000), "level": "WARN", "component": "MODBUS/line2"},
     ),
+    (
+        ["14.06.2024 00:00:41  INFO  gateway  upload ok", "14.06.2024 00:03:12  DEBUG batt     balancing  now"],
+        {"ts": datetime(2024, 6, 14, 0, 0, 41), "level": "INFO", "component": "gateway", "message": "upload ok"},
+    ),
+    (["14.06.2024 00:00:41 INFO upload ok"], {"message": "upload ok"}),
     (["ERROR something", "INFO fine"], {"ts": None, "level": "ERROR", "message": "something"}),
 ]
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from edgeslm.logs.stamps import Clock, leap_year, reader
+from edgeslm.logs.stamps import Clock, leap_year, reader, time_scale
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,21 @@ from edgeslm.logs.stamps import Clock, leap_year, reader
 )
 def test_a_layout_reads_its_text(layout: str, text: str, want: datetime | None) -> None:
     assert reader(layout)(text, Clock(2023)) == want
+
+
+@pytest.mark.parametrize(
+    ("layouts", "scale"),
+    [
+        (["%H:%M:%S"], "day"),
+        (["%H:%M:%S.%f", "%H:%M:%S,%f"], "day"),
+        (["boot"], "boot"),
+        (["%b %d %H:%M:%S"], "calendar"),
+        (["%H:%M:%S", "iso"], "calendar"),
+        ([], "calendar"),
+    ],
+)
+def test_times_are_of_a_calendar_of_a_day_or_since_the_boot(layouts: list[str], scale: str) -> None:
+    assert time_scale(layouts) == scale
 
 
 def test_a_month_after_the_files_last_one_is_of_the_year_before() -> None:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from edgeslm.answer.evidence import Line, Log, Rows, find_evidence
 from edgeslm.answer.query_shape import QueryShape, read_gap, read_query
 from edgeslm.answer.sentence import wants_total, write_sentence
-from edgeslm.answer.values import TimeBucket, is_nothing
+from edgeslm.answer.values import TimeBucket, TimeOfDay, is_nothing
 from edgeslm.errors import QueryError
 
 EVIDENCE_TIMEOUT_S = 5.0
@@ -38,6 +38,8 @@ class AskedLog(Log, Protocol):
     def format(self) -> _Format: ...
     @property
     def notes(self) -> Sequence[str]: ...
+    @property
+    def time_scale(self) -> str: ...
     def counts(self) -> _Counts: ...
 
 
@@ -121,6 +123,7 @@ def find_answer(
     patience_s = min(timeout_s, EVIDENCE_TIMEOUT_S)
     evidence = find_evidence(log, shape, result, where, gap_where=gap_where, timeout_s=patience_s)
     timing["evidence"] = _ms_since(start)
+    result = _as_written(result, log.time_scale)
 
     progress("counting lines")
     start = time.perf_counter()
@@ -185,6 +188,22 @@ def _name_buckets(result: Rows, shape: QueryShape | None) -> Rows:
         for row in result.rows
     ]
     return _Result(list(result.columns), rows)
+
+
+def _as_written(result: Rows, scale: str) -> Rows:
+    """The result with the times of a log that tells no dates as times of a day, or as the time since the boot.
+
+    scale: "calendar", "day" or "boot", as `LogSet.time_scale` has it.
+    """
+
+    def written(value: Any) -> Any:
+        if not isinstance(value, datetime):
+            return value
+        return TimeOfDay.of(value, getattr(value, "unit", "")) if scale == "day" else value - datetime(1970, 1, 1)
+
+    if scale == "calendar":
+        return result
+    return _Result(list(result.columns), [tuple(written(value) for value in row) for row in result.rows])
 
 
 def _ms_since(start: float) -> float:

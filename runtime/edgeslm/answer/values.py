@@ -1,8 +1,9 @@
 """A value of a result as JSON, CSV or a person reads it. Knows Python types, nothing of columns or queries.
 
 JSON and CSV: timestamps in ISO 8601 with 'T', without fraction when it is zero, with 3 digits when it is whole
-milliseconds, else 6; a time that stands for a whole hour or the like no finer than that (`2015-12-10T09`); intervals
-in seconds; decimals as int where whole, else float; NULL, NaN and infinity as null.
+milliseconds, else 6; a time that stands for a whole hour or the like no finer than that (`2015-12-10T09`); times of a
+log that tells no dates without one (`09:15:02`); intervals in seconds; decimals as int where whole, else float; NULL,
+NaN and infinity as null.
 """
 
 import math
@@ -10,13 +11,14 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
+NO_DATE = "no date"
 _PRECISION = {"year": "%Y", "month": "%Y-%m", "day": "%Y-%m-%d", "hour": "%Y-%m-%dT%H", "minute": "%Y-%m-%dT%H:%M"}
 
 
 class TimeBucket(datetime):
     """The start of a year, month, day, hour or minute that stands for all of it: written no finer than its unit."""
 
-    unit: str
+    unit: str = ""
 
     @classmethod
     def of(cls, value: datetime, unit: str) -> "TimeBucket":
@@ -26,7 +28,15 @@ class TimeBucket(datetime):
         return made
 
 
+class TimeOfDay(TimeBucket):
+    """A time of a log that tells no dates, or the start of an hour or minute of it: written without a date."""
+
+
 def _iso(value: datetime | time) -> str:
+    if isinstance(value, TimeOfDay):
+        if value.unit in _PRECISION:
+            return value.strftime("%H:%M") if value.unit in ("hour", "minute") else NO_DATE
+        return _iso(value.time())
     if isinstance(value, TimeBucket) and value.unit in _PRECISION:
         return value.strftime(_PRECISION[value.unit])
     if value.microsecond == 0:

@@ -22,7 +22,8 @@ class SlotHandle:
     A slot of a listed shape, or a field that the question names: then `field` is its name as the log writes it, and
     `form` the regular expression of values that show without the name what they are; "" where they do not. A `column`
     of the view that few logs have is offered as a field too, which a planner knows how to read whatever its name.
-    unit: what its numbers are written in, "" where that is not known.
+    unit: what its numbers are written in, "" where that is not known. also: the regular expressions of listed shapes'
+    slots that are called as a field is and written otherwise.
     """
 
     handle: str
@@ -33,6 +34,7 @@ class SlotHandle:
     form: str = ""
     column: str = ""
     unit: str = ""
+    also: tuple[str, ...] = ()
 
 
 @dataclass
@@ -47,6 +49,7 @@ class ShapeHandle:
     meant: frozenset[int] = frozenset()  # positions of the numbers that the question names
     holds: frozenset[str] = frozenset()  # kinds of values that messages of the pattern hold
     stands: Mapping[str, frozenset[str]] = field(default_factory=dict)  # column -> its values beside such messages
+    lacks: frozenset[str] = frozenset()  # A-handles that read nothing in messages of the pattern
 
 
 @dataclass

@@ -127,13 +127,13 @@ def slot_expression(slot: SlotHandle) -> str:
     """The SQL that reads a slot's value from a message; NULL where the message has none."""
     if slot.column:
         return identifier(slot.column)
-    read = f"regexp_extract(message, {quote(slot.regex)}, 1)"
+    patterns = [slot.regex, *([rf"(?:^|[^\w.-])({slot.form})(?:$|[^\w-])"] if slot.form else []), *slot.also]
+    reads = [f"regexp_extract(message, {quote(pattern)}, 1)" for pattern in patterns]
     if slot.slot.numeric:
-        return f"TRY_CAST({read} AS {'BIGINT' if slot.slot.integral else 'DOUBLE'})"
-    if not slot.form:
-        return f"nullif({read}, '')"
-    by_form = rf"(?:^|[^\w.-])({slot.form})(?:$|[^\w-])"
-    return f"coalesce(nullif({read}, ''), nullif(regexp_extract(message, {quote(by_form)}, 1), ''))"
+        values = [f"TRY_CAST({read} AS {'BIGINT' if slot.slot.integral else 'DOUBLE'})" for read in reads]
+    else:
+        values = [f"nullif({read}, '')" for read in reads]
+    return f"coalesce({', '.join(values)})" if len(values) > 1 else values[0]
 
 
 def _name_slots(sql: str, candidates: Candidates) -> dict[str, str]:

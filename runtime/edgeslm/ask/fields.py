@@ -77,6 +77,7 @@ class _Seen:
     to_end: int = 0
     numbers: int = 0
     spaced: bool = False
+    written: set[str] = field(default_factory=set)  # its name in small and in large letters
     places: set[int] = field(default_factory=set)
 
 
@@ -91,6 +92,7 @@ def mine_fields(shapes: Sequence[Shape]) -> list[Field]:
             if key not in met:
                 met.add(key)
                 seen = table.setdefault(key, _Seen(name, Counter(), Counter()))
+                seen.written.add(name)
                 _note(seen, shape, sign, text[start:], end - start, slots)
     fields = [one for (sign, _), seen in table.items() if (one := _field(sign, seen))]
     fields += _numbered(shapes)
@@ -166,7 +168,7 @@ def _written(flat: str, sign: str, name: str, kind: str, shape: Shape) -> str:
     """A value as a message writes it."""
     if all(ord(letter) < _FIRST_MARK for letter in flat):
         return flat
-    found = re.search(_regex(sign, name, kind), shape.example)
+    found = re.search(_regex(sign, name, kind, any_case=True), shape.example)
     return found[1] if found else flat
 
 
@@ -179,7 +181,7 @@ def _field(sign: str, seen: _Seen) -> Field | None:
         kind, values = "key", _keys(values)
     if len(values) < 2:
         return None
-    regex = _regex(sign, seen.name, kind)
+    regex = _regex(sign, seen.name, kind, any_case=len(seen.written) > 1)
     places = frozenset(seen.places) if kind in ("num", "word") else frozenset[int]()
     return Field(seen.name, Slot("num" if numeric else "word", values), regex, seen.count, places)
 
@@ -191,14 +193,15 @@ def _keys(values: Counter[str]) -> Counter[str]:
     return found
 
 
-def _regex(sign: str, name: str, kind: str) -> str:
+def _regex(sign: str, name: str, kind: str, *, any_case: bool = False) -> str:
     """The regular expression whose group 1 is the value of the first such field of a message."""
+    written = f"(?i:{re2_escape(name)})" if any_case else re2_escape(name)
     value = {"num": f"({_NUMBER})", "word": f"({_VALUE})", "tail": r"(.+?)\s*$", "key": r"([A-Za-z_][\w.-]*)="}[kind]
     if sign == "quote":
         value = value if kind == "num" else "([^\"']+)"
-        return f"(?:^|[^\\w.-]){re2_escape(name)} [\"']{value}[\"']"
+        return f"(?:^|[^\\w.-]){written} [\"']{value}[\"']"
     between = {"=": " ?= ?", ": ": ": ?", ":": ":"}[sign]
-    return rf"(?:^|[^\w.-]){re2_escape(name)}{between}[\"'\[(]?{value}"
+    return rf"(?:^|[^\w.-]){written}{between}[\"'\[(]?{value}"
 
 
 def fields_named(words: Iterable[str], fields: Sequence[Field]) -> list[Field]:

@@ -169,8 +169,10 @@ def _value_at(text: str, start: int, end: int, width: int, profile: Profile) -> 
             return ValueHandle("", raw, {"level": level}, at, True, level_text=_own_level_text(folded, level, profile))
     if width == 1 and "_" in folded and profile.column(folded) is not None:
         return None
-    columns = dict(profile.value_index.get(folded, {}))
     codes = _CODES.fullmatch(raw)  # 404s: lines with that code
+    columns = dict(profile.value_index.get(codes[1] if codes else folded, {}))
+    if codes:
+        columns = {name: value for name, value in columns.items() if name == "status"} or columns
     if codes or raw.isdigit():
         return _digits_at(text, codes[1] if codes else raw, columns, at, profile)
     if plain:

@@ -16,6 +16,7 @@ _NUMBER = re.compile(r"\bN\d\b")
 _OF_SHAPE = re.compile(r"message LIKE (S\d+)")
 _OF_ENTITY = re.compile(r"(ip|mac|email|uuid|url) (?:IS NOT NULL|= )")  # kinds that nothing else in a message reads
 _IDENTIFIER = re.compile(r"[a-z][A-Z]|[A-Z]{2}[a-z]{2}|\w_\w|[A-Za-z]\d|\d[A-Za-z]")
+_HELD = re.compile(r"\bA\d+\b")
 _TEXT = re.compile(r"line LIKE (V\d+)")
 _EQUAL = re.compile(r"(\w+) = (V\d+)")
 
@@ -56,6 +57,8 @@ def nonsense(handle_sql: str, candidates: Candidates) -> str:
             beside = shape.stands.get(_column(column, candidates))
             if beside and candidates.value(value).columns.get(column, "") not in beside:
                 return "messages beside what they never stand"
+        if not shape.lacks.isdisjoint(_HELD.findall(handle_sql)):
+            return "a value that those messages lack"
         texts = (candidates.value(found[1]) for one in every if (found := _TEXT.fullmatch(one)))
         if any(_stands_elsewhere(value, shape, candidates) for value in texts):
             return "messages beside what they never stand"

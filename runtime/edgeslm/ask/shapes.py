@@ -71,7 +71,7 @@ _VALUE_PATTERN = {
     "date": r"\d{4}[-/]\d\d?[-/]\d\d?",
     "clock": r"\d\d?:\d\d:\d\d(?:[.,]\d+)?",
 }
-_TOKEN = re.compile(r"\s+|\w+(?:-\w+)*|[^\w\s]")  # order-processor is one name
+_TOKEN = re.compile(r"\s+|\w+(?:[-.]\w+)*|[^\w\s]")  # order-processor is one name, shop.orders.tasks.send another
 _SIGNED = re.compile(r"(?:\w ?: |\w=[\"']?|\w [\"'])$")
 
 _LABELS = frozenset(  # nouns before the name of such a thing
@@ -354,7 +354,8 @@ def _least_distinct(template: tuple[str, ...], at: int) -> int:
     """How many words make the place a slot: fewer for names with hyphens, and after a name and a sign: `hive: SAM`."""
     before = template[max(0, at - 3) : at]
     named = not any(token.startswith("\0") for token in before) and _SIGNED.search("".join(before))
-    return MIN_NAMED if named or ("-" in template[at] and template[at].islower()) else MIN_DISTINCT
+    compound = ("-" in template[at] or "." in template[at]) and template[at].islower()
+    return MIN_NAMED if named or compound else MIN_DISTINCT
 
 
 def _shape(

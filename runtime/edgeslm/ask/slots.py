@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from edgeslm.ask.candidates import MAX_FIELDS, MAX_SLOTS, ShapeHandle, SlotHandle, ValueHandle
 from edgeslm.ask.fields import Field, fields_named
-from edgeslm.ask.lexicon import stems
+from edgeslm.ask.lexicon import split_words, stems, stop_words
 from edgeslm.ask.measures import field_unit, named_measures, unit_of
 from edgeslm.ask.profile import ColumnInfo, Profile
 from edgeslm.ask.shapes import Shape, Slot
@@ -23,6 +23,7 @@ _NO_LABEL = set("for to from in on of at is the with by a and".split())
 _USUAL_COLUMNS = frozenset(
     "host app pid component thread level method path status ip user node facility tid bytes duration port".split()
 )
+_PORT = re.compile(r"\bport[ =:]{1,3}$", re.I)  # as the view's column reads it; no `export 4200`
 _MAX_NAMED = 6  # slots of one pattern
 
 
@@ -77,7 +78,16 @@ def name_slots(
             handle = f"A{len(handles) + 1}"
             handles.append(SlotHandle(handle, part, shape.shape.slot_regex(part), _label(before, part), unit=unit))
             shape.slots[position] = handle
+    for shape in shapes:
+        examples = [profile.shapes[index].example for index in shape.fragment.members]
+        shape.lacks = frozenset(one.handle for one in handles if one.regex and not _reads_any(one, examples))
     return handles
+
+
+def _reads_any(slot: SlotHandle, messages: Sequence[str]) -> bool:
+    """Whether a slot's expressions find something in one of the messages."""
+    expressions = [re.compile(one, re.ASCII) for one in (slot.regex, slot.form, *slot.also) if one]
+    return any(one.search(message) for one in expressions for message in messages)
 
 
 def bind(values: Sequence[ValueHandle], slots: Sequence[SlotHandle]) -> None:
@@ -129,6 +139,9 @@ def _nameless(
         name = _known_name(part, before, of_field, entities)
         if not name and (same := _holding_the_same(part, fields)) and same.handle not in used:
             name = same.handle
+        if not name and (same := _called_the_same(part, before, shape.shape, fields)) and same.handle not in used:
+            name = same.handle
+            same.also += (shape.shape.slot_regex(part),)
         if name and name not in used:
             used.add(name)
             shape.slots[position] = name
@@ -144,7 +157,7 @@ def _known_name(slot: Slot, before: str, of_field: dict[int, str], entities: set
     """The field or column that reads a slot; "" where none does."""
     if id(slot) in of_field:
         return of_field[id(slot)]
-    if slot.numeric and "port" in entities and before.rstrip().endswith("port"):
+    if slot.numeric and "port" in entities and _PORT.search(before):
         return "port"
     return slot.kind if slot.kind in entities else ""
 
@@ -156,6 +169,17 @@ def _holding_the_same(slot: Slot, fields: Sequence[SlotHandle]) -> SlotHandle | 
     for one in fields:
         if one.form and 2 * sum(re.fullmatch(one.form, value) is not None for value in slot.values) >= len(slot.values):
             return one
+    return None
+
+
+def _called_the_same(slot: Slot, before: str, shape: Shape, fields: Sequence[SlotHandle]) -> SlotHandle | None:
+    """The field whose name is the word before a slot, where a message writes it otherwise: `Nodes cn7`, `nodes=`."""
+    label = {stem for word in split_words(_label(before, slot)) for stem in stems(word)}
+    for one in fields:
+        words = [word for word in split_words(one.field) if word not in stop_words()]
+        alike = (one.slot.numeric, one.slot.integral) == (slot.numeric, slot.integral)
+        if alike and all(not label.isdisjoint(stems(word)) for word in words):
+            return None if _reads_any(one, [shape.example]) else one
     return None
 
 
@@ -188,13 +212,15 @@ def _is_no_column(one: Field, known: frozenset[str], columns: set[str]) -> bool:
     """Whether the question's stems name more of the field than a column: `pids` means pid, not callingPid."""
     if one.name.casefold() in columns:
         return False
+    if one.name.casefold() == "code" and "status" in columns and not known.isdisjoint(stems("status")):
+        return False  # "status codes" are what `status` holds
     others = [word for word in one.words if word not in columns]
     return len(others) == len(one.words) or any(stem in known for word in others for stem in stems(word))
 
 
 def _with_code_field(spoken: list[Field], values: Sequence[ValueHandle], profile: Profile) -> list[Field]:
-    """The fields the question names, and `status` or `code` where it gives such a code without naming it."""
-    codes = {value.text for value in values if is_code(value.text)}
+    """The fields the question names, and `status` or `code` where it gives such a code that no column has so named."""
+    codes = {value.text for value in values if is_code(value.text) and "status" not in value.columns}
     if not codes or any(one.name.casefold() in _CODE_FIELDS for one in spoken):
         return spoken
     fields = [one for one in profile.fields if one.name.casefold() in _CODE_FIELDS and one.slot.numeric]

@@ -69,6 +69,7 @@ _PARTS: tuple[tuple[str, str], ...] = (
     ("app", rf"\s+(?P<app>{_WORD}?)\s*\[(?P<pid>\d+)\]:"),
     ("component", rf"[\s|]*\(?(?P<component>{_WORD}?)\)?(?::\s|\s+[-|>]\s|\||:$)"),
     ("component", r"[\s|]*\[(?P<component>[^\]]{1,80})\]"),
+    ("component", rf"\s+(?P<component>{_WORD})  +"),  # filled up with blanks to a column
 )
 
 

@@ -18,7 +18,7 @@ from edgeslm.logs.format import Format, iter_records
 from edgeslm.logs.sandbox import Result, locked_connection, run_select
 from edgeslm.logs.source import Source, open_source
 from edgeslm.logs.sqltext import ordered_levels, quote
-from edgeslm.logs.stamps import Clock
+from edgeslm.logs.stamps import Clock, TimeScale, time_scale
 from edgeslm.logs.view import Column, Expressions, Part, runs, scan_sql, view_columns, view_sql
 
 SAMPLE_RECORDS = 5000
@@ -88,8 +88,15 @@ class LogSet:
 
     @property
     def notes(self) -> list[str]:
-        """What was changed in reading the files (invalid bytes replaced, lines cut), for a person to read."""
-        return [note for part in self._parts for note in part.source.notes]
+        """What a person should know: what was changed in reading the files, and that times count from the boot."""
+        notes = [note for part in self._parts for note in part.source.notes]
+        return [*notes, "times count from the boot: the log tells no dates"] if self.time_scale == "boot" else notes
+
+    @property
+    def time_scale(self) -> TimeScale:
+        """What `ts` counts in: "day" where no file tells a date, "boot" where all count from the boot."""
+        scales = {time_scale(part.format.layouts) for part in self._parts}
+        return scales.pop() if len(scales) == 1 else "calendar"
 
     @property
     def files(self) -> list[str]:

@@ -9,15 +9,18 @@ caller gives a `Clock`.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from edgeslm.logs.sqltext import quote
 
 MONTHS = {m: i for i, m in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
 NAMED = ("iso", "iso_offset", "epoch", "boot")
 EPOCH = datetime(1970, 1, 1)
+
+TimeScale = Literal["calendar", "day", "boot"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,13 @@ _PIECES = {
 def has_year(layout: str) -> bool:
     """Whether the layout itself tells the year."""
     return layout in NAMED or "%Y" in layout or "%y" in layout or not _has_date(layout)
+
+
+def time_scale(layouts: Sequence[str]) -> TimeScale:
+    """What times of these layouts are: moments of days, times of a day that nothing tells, or since the boot."""
+    if layouts and all(layout == "boot" for layout in layouts):
+        return "boot"
+    return "day" if layouts and not any(layout in NAMED or _has_date(layout) for layout in layouts) else "calendar"
 
 
 def _has_date(layout: str) -> bool:
