@@ -9,6 +9,7 @@ import pytest
 
 from edgeslm.ask.candidates import Candidates
 from edgeslm.ask.expand import expand
+from edgeslm.ask.fields import names_after
 from edgeslm.ask.link import link
 from edgeslm.ask.profile import ColumnInfo, build_profile
 from edgeslm.ask.sense import nonsense
@@ -85,3 +86,42 @@ def test_a_column_for_status_codes_leaves_no_field_for_them(question: str, field
     assert [slot.field for slot in found.slots if slot.field] == fields
     if "404" in question:
         assert [value.columns for value in found.values] == [{"status": "404"}]
+
+
+LOCKS = [
+    *(f"batch {n} sealed, operator {name}" for n, name in enumerate(("jkowalski", "hmeier", "jkowalski"))),
+    *(f"seal {n} broken by operator tnguyen" for n in range(3)),
+    "operator requested maintenance",
+    "waiting for the operator",
+]
+
+
+def test_names_after_the_noun_that_is_asked_for_are_a_field() -> None:
+    found = linked("sealed batches per operator", LOCKS)
+    (field,) = [slot for slot in found.slots if slot.field == "operator"]
+    sql = f"SELECT {field.handle}, count(*) AS count FROM logs WHERE {field.handle} IS NOT NULL GROUP BY {field.handle}"
+    assert sorted(rows(found, sql, LOCKS)) == [("hmeier", 1), ("jkowalski", 2), ("tnguyen", 3)]
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["when did an operator seal a batch", "which seals were broken", "seals by hour", "which users sealed batches"],
+)
+def test_no_names_are_looked_for_that_nobody_asks_for(question: str) -> None:
+    assert "operator" not in [slot.field for slot in linked(question, LOCKS).slots]
+
+
+def test_names_are_of_a_field_or_a_column_where_one_is_called_so() -> None:
+    records = [{"message": message, "operator": f"op{n % 3}"} for n, message in enumerate(LOCKS)]
+    profile = build_profile(records, [ColumnInfo("operator", "text"), APP])
+    by_column = link("batches per operator", profile, now=NOW)
+    assert [slot.field for slot in by_column.slots if slot.field and not slot.column] == []
+    by_field = linked("batches per operator", [*LOCKS, "job 1 operator=anna", "job 2 operator=ben"])
+    (field,) = [slot for slot in by_field.slots if slot.field == "operator"]
+    assert "operator" in field.regex
+    assert "=" in field.regex
+
+
+def test_one_name_and_common_words_are_no_field() -> None:
+    assert names_after("operator", build_profile([{"message": LOCKS[0]}, {"message": LOCKS[6]}], [APP]).shapes) is None
+    assert names_after("operator", []) is None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from edgeslm.ask.lexicon import split_words, stems, stop_words, synonyms
-from edgeslm.ask.shapes import Shape, Slot, re2_escape
+from edgeslm.ask.shapes import Shape, Slot, is_common, re2_escape
 
 MAX_FIELDS = 400
 SYNONYM = 0.5
@@ -29,6 +29,8 @@ _NAMES = {  # a name at the end of what stands before a sign: one word, or up to
     "quote": re.compile(rf"(?<![\w.-]){_WORD}(?: {_WORD}){{0,3}}$"),
 }
 _LONGEST_NAME = 48
+_NAME = r"[A-Za-z][\w-]*(?:\.[\w-]+)*"
+_FEWEST_NAMES = 2
 _OPEN = re.compile(r"[\"'\[(]?")
 _VALUE_AT, _QUOTED_AT = re.compile(_VALUE), re.compile(r"[^\"']+(?=[\"'])")
 _NO_SIGN = re.compile(r"[^=:]*")
@@ -202,6 +204,36 @@ def _regex(sign: str, name: str, kind: str, *, any_case: bool = False) -> str:
         return f"(?:^|[^\\w.-]){written} [\"']{value}[\"']"
     between = {"=": " ?= ?", ": ": ": ?", ":": ":"}[sign]
     return rf"(?:^|[^\w.-]){written}{between}[\"'\[(]?{value}"
+
+
+def names_after(noun: str, shapes: Sequence[Shape]) -> Field | None:
+    """The names that messages write right after a noun, as constant words or in slots: of `operator jkowalski`.
+
+    None where slots alone have them, which have that label already, and where there are less than two. Words that say
+    something of themselves are no names; where such words stand after the noun too, only names that were seen are read.
+    """
+    after = re.compile(rf"(?<![\w.-]){re.escape(noun)} ([A-Za-z][\w.-]*\b|[{chr(_FIRST_MARK)}-\uf8ff])", re.I)
+    values: Counter[str] = Counter()
+    places: set[int] = set()
+    written = others = 0
+    for shape in shapes:
+        text, slots = _flatten(shape)
+        for found in after.finditer(text):
+            at = ord(found[1][0]) - _FIRST_MARK
+            if 0 <= at < len(slots):
+                if slots[at].kind == "word":
+                    values.update(slots[at].values)
+                    places.add(id(slots[at]))
+            elif is_common(found[1]):
+                others += 1
+            else:
+                values[found[1]] += shape.count
+                written += 1
+    if not written or len(values) < _FEWEST_NAMES:
+        return None
+    one = "|".join(re2_escape(value) for value in sorted(values, key=len, reverse=True)) if others else _NAME
+    regex = rf"(?:^|[^\w.-])(?i:{re2_escape(noun)}) ({one})(?:$|[^\w-])"
+    return Field(noun, Slot("word", values), regex, values.total(), frozenset(places))
 
 
 def fields_named(words: Iterable[str], fields: Sequence[Field]) -> list[Field]:

@@ -68,7 +68,7 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
     coverage = ranked[0].coverage if ranked else 0.0
 
     own = named_columns(profile, known)
-    spoken = named_fields(words, known, found.values, profile, MAX_FIELDS - len(own))
+    spoken = named_fields(found.question, words, known, found.values, profile, MAX_FIELDS - len(own))
     slots = name_slots(shapes, own, spoken, profile, frozenset(split_words(found.question)))
     bind(found.values, slots)
 

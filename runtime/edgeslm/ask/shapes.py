@@ -269,7 +269,7 @@ def _wild_places(templates: set[_Tokens]) -> dict[_Tokens, _Tokens]:
         known = {
             word
             for at, word in enumerate(template)
-            if word in named and _word_before(template, at) in after and not _is_common(word)
+            if word in named and _word_before(template, at) in after and not is_common(word)
         }
         if known:
             current[original] = next((key for word, key, _ in _variations(template) if word in known), template)
@@ -303,9 +303,9 @@ def _mask_varying(current: dict[_Tokens, _Tokens]) -> None:
 
 def _are_labelled(template: _Tokens, at: int, word: str, words: set[str]) -> bool:
     """Whether a word and others at its place are names after the noun for such things."""
-    if _word_before(template, at).casefold() not in _LABELS or _is_common(word):
+    if _word_before(template, at).casefold() not in _LABELS or is_common(word):
         return False
-    return sum(not _is_common(other) for other in words) >= MIN_LABELLED
+    return sum(not is_common(other) for other in words) >= MIN_LABELLED
 
 
 def _names(current: dict[_Tokens, _Tokens]) -> dict[str, set[str]]:
@@ -325,7 +325,7 @@ def _word_before(template: _Tokens, at: int) -> str:
 
 
 @lru_cache(maxsize=20000)
-def _is_common(word: str) -> bool:
+def is_common(word: str) -> bool:
     """Whether a word says something of itself, as `started` and `WindowsUpdateAgent` do: it is no name."""
     lower = word.casefold()
     return (

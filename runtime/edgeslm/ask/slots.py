@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
 from edgeslm.ask.candidates import MAX_FIELDS, MAX_SLOTS, ShapeHandle, SlotHandle, ValueHandle
-from edgeslm.ask.fields import Field, fields_named
-from edgeslm.ask.lexicon import split_words, stems, stop_words
+from edgeslm.ask.fields import Field, fields_named, names_after
+from edgeslm.ask.lexicon import column_stems, split_words, stems, stop_words
 from edgeslm.ask.measures import field_unit, named_measures, unit_of
 from edgeslm.ask.profile import ColumnInfo, Profile
 from edgeslm.ask.shapes import Shape, Slot
+from edgeslm.ask.things import asked_things
 
 CODE_LABELS = ("status:", "status", "code:", "code")  # what stands before a status code
 
@@ -41,12 +42,23 @@ def named_columns(profile: Profile, known: frozenset[str]) -> list[ColumnInfo]:
 
 
 def named_fields(
-    words: Sequence[str], known: frozenset[str], values: Sequence[ValueHandle], profile: Profile, room: int
+    question: str,
+    words: Sequence[str],
+    known: frozenset[str],
+    values: Sequence[ValueHandle],
+    profile: Profile,
+    room: int,
 ) -> list[Field]:
-    """At most `room` fields that the question's words name, and `status` or `code` where it only gives such a code."""
+    """At most `room` fields that the question names, the names after what it asks for, `status` where it gives a code.
+
+    words, known: the words of it to look for in messages, and their stems.
+    """
     columns = {column.name for column in profile.columns}
     spoken = [one for one in fields_named(words, profile.fields) if _is_no_column(one, known, columns)]
-    return _with_code_field(spoken, values, profile)[:room]
+    spoken = _with_code_field(spoken, values, profile)
+    if len(spoken) < room and (names := _asked_names(question, spoken, columns, profile)) is not None:
+        spoken.append(names)
+    return spoken[:room]
 
 
 def name_slots(
@@ -199,6 +211,19 @@ def _of_column(column: ColumnInfo, profile: Profile) -> SlotHandle:
 def _of_field(one: Field, profile: Profile) -> SlotHandle:
     unit = field_unit(one.places, profile.shapes) if one.slot.numeric else ""
     return SlotHandle("", one.slot, one.regex, one.name, one.name, one.form, unit=unit)
+
+
+def _asked_names(question: str, fields: Sequence[Field], columns: set[str], profile: Profile) -> Field | None:
+    """The names after the noun that the question asks for or groups by, where no field or column has that name."""
+    grouped = re.findall(r"\b(?:by|per|each) ([A-Za-z]+)\b", question)
+    for noun in [*asked_things(question)[:1], *(word.casefold() for word in grouped)]:
+        named = {stem for one in fields for word in one.words for stem in stems(word)} | columns | column_stems()
+        if noun in stop_words() or not named.isdisjoint(stems(noun)):
+            continue
+        for written in dict.fromkeys((noun.removesuffix("s"), noun)):
+            if (found := names_after(written, profile.shapes)) is not None:
+                return found
+    return None
 
 
 def _is_unusual(column: ColumnInfo, known: frozenset[str]) -> bool:
