@@ -216,8 +216,9 @@ def _of_field(one: Field, profile: Profile) -> SlotHandle:
 def _asked_names(question: str, fields: Sequence[Field], columns: set[str], profile: Profile) -> Field | None:
     """The names after the noun that the question asks for or groups by, where no field or column has that name."""
     grouped = re.findall(r"\b(?:by|per|each) ([A-Za-z]+)\b", question)
+    words = [word for one in fields for word in one.words] + [word for name in columns for word in name.split("_")]
+    named = column_stems() | {stem for word in words for stem in stems(word)}
     for noun in [*asked_things(question)[:1], *(word.casefold() for word in grouped)]:
-        named = {stem for one in fields for word in one.words for stem in stems(word)} | columns | column_stems()
         if noun in stop_words() or not named.isdisjoint(stems(noun)):
             continue
         for written in dict.fromkeys((noun.removesuffix("s"), noun)):
