@@ -292,6 +292,13 @@ def test_a_noun_for_a_column_of_another_name_is_told_by_that_name(requests: Prof
     assert "urls" in ask("which urls were there", profile).annotated  # no path to mean
 
 
+def test_a_noun_before_names_in_messages_is_what_that_is() -> None:
+    messages = [f"Endpoint {n} is now unreachable" for n in range(100, 120)] + ["wrote /var/spool/a", "wrote /var/b"]
+    profile = build_profile([{"message": one} for one in messages], [ColumnInfo("path", "text", True)])
+    assert ask("which endpoints went unreachable", profile).annotated.startswith("which endpoints ")
+    assert ask("which uris were written", profile).annotated.startswith("which paths ")
+
+
 def test_the_words_of_a_columns_name_are_not_looked_for_in_messages(requests: Profile) -> None:
     found = ask("which 3 process ids are the most talkative?", requests)
     assert (found.shapes, found.slots) == ([], [])

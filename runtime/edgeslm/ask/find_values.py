@@ -3,6 +3,7 @@
 Knows the profile's values and slots, not shapes' ranking or handles' names: link.py gives those.
 """
 
+import itertools
 import re
 from collections.abc import Iterable
 from functools import lru_cache
@@ -13,6 +14,7 @@ from edgeslm.ask.lexicon import column_stems, column_words, filler_words, stems,
 from edgeslm.ask.measures import is_unit
 from edgeslm.ask.numbers import NUMBER_WORDS
 from edgeslm.ask.profile import Profile
+from edgeslm.ask.shapes import Slot
 from edgeslm.ask.typos import nearest
 from edgeslm.ask.values import LEVEL_LETTERS, LEVEL_WORDS, looks_like_value, spelled_level
 from edgeslm.ask.wording import QUOTED, is_whole
@@ -42,6 +44,7 @@ _MENTIONED = re.compile(  # an identifier that is asked for as text, at the end 
     r"(?=\s*(?:$|[,.;:!?)]|(?:in|on|at|from|by|per|and|or|but|after|before|between|during|since|until|today|yesterday)\b))"
 )
 _PLACES = re.compile(r"[- ](?:decimals?|digits?)\b", re.I)  # how an answer is to be written
+_PATHS = ("path", "url")
 _CODES = re.compile(r"([1-5]\d\d)s")
 _SHORT, _NEARER, _NEAR = 6, 90, 87  # letters of a short word, and how near a short or longer one must be to a column
 _LEVEL_NAMES = frozenset(("alert", "alerts", "emergency", "panic"))
@@ -104,13 +107,25 @@ def name_columns(question: str, profile: Profile, nouns: Iterable[tuple[str, str
     """
     own = {column.name for column in profile.columns} | {word for one in profile.fields for word in one.words}
     for noun, column in nouns:
-        if profile.column(column) is None or noun in own:
+        if profile.column(column) is None or noun in own or noun not in question.casefold():
+            continue
+        if _stands_before_names(noun, profile):
             continue
         quoted = [match.span() for match in QUOTED.finditer(question)]
         for match in reversed(list(re.finditer(rf"\b{noun}(?=s?\b)", question, re.I))):
             if not any(start <= match.start() < end for start, end in quoted):
                 question = question[: match.start()] + column + question[match.end() :]
     return question
+
+
+def _stands_before_names(noun: str, profile: Profile) -> bool:
+    """Whether messages have a name or a number right after the noun, `Endpoint 104 is …`: then it is what that is."""
+    before = re.compile(rf"\b{re.escape(noun)} [\"'#]?$", re.I)
+    return any(
+        isinstance(part, Slot) and part.kind not in _PATHS and isinstance(text, str) and before.search(text) is not None
+        for shape in profile.shapes
+        for text, part in itertools.pairwise(shape.parts)
+    )
 
 
 def mend_spelling(question: str, profile: Profile) -> str:
