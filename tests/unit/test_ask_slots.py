@@ -16,6 +16,7 @@ from edgeslm.ask.sense import nonsense
 
 NOW = datetime(2024, 5, 3, 12, 0)
 APP = ColumnInfo("app", "text")
+PORT = ColumnInfo("port", "integer", True)
 CLUSTER = [
     *(f"Nodes rack{n} not responding" for n in range(1, 9)),
     *(f"allocated JobId={n} nodes=rack{n} cores={n * 4}" for n in range(1, 9)),
@@ -34,11 +35,12 @@ def rows(candidates: Candidates, sql: str, messages: list[str]) -> list[tuple[ob
 
 def test_a_number_after_a_word_that_ends_like_port_is_none() -> None:
     metered = [f"meter export {n} W" for n in range(40, 60)] + [f"listening on port {n}" for n in range(80, 90)]
-    found = linked("average export", metered, ColumnInfo("port", "integer", True))
+    found = linked("average export", metered, PORT)
     (shape,) = [one for one in found.shapes if "export" in one.fragment.pieces[0]]
     (handle,) = shape.slots.values()
     assert found.slot(handle).name == "export"
-    listening = linked("listening on which port", metered, ColumnInfo("port", "integer", True))
+    assert "port" not in [column.name for column in linked("exports", metered[:20], PORT).columns]
+    listening = linked("listening on which port", metered, PORT)
     assert "port" in [name for one in listening.shapes for name in one.slots.values()]
 
 

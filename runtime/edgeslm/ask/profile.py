@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from edgeslm.ask.fields import Field, mine_fields
-from edgeslm.ask.shapes import Shape, Slot, mine_shapes
+from edgeslm.ask.shapes import NAMES_PORT, Shape, Slot, mine_shapes
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "NOTICE", "WARN", "ERROR", "FATAL")
 NEVER_SHOWN = {"line_no", "line", "message", "level_text", "ts", "record", "source_line", "source"}
@@ -179,6 +179,9 @@ def _level_texts(records: Sequence[dict[str, Any]]) -> dict[str, str]:
 def _names_port(shape: Shape) -> bool:
     pairs = pairwise(shape.parts)
     return any(
-        isinstance(before, str) and isinstance(part, Slot) and part.numeric and before.rstrip().endswith(("port", ":"))
+        isinstance(before, str)
+        and isinstance(part, Slot)
+        and part.numeric
+        and (NAMES_PORT.search(before) or before.rstrip().endswith(":"))
         for before, part in pairs
     )

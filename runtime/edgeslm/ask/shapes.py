@@ -13,6 +13,7 @@ from functools import cached_property, lru_cache
 
 from edgeslm.ask.lexicon import filler_words, locate_words, stems, stop_words, synonyms
 
+NAMES_PORT = re.compile(r"\bport[ =:]{1,3}$", re.I)  # before a number, as the view's column reads it; no `export 4200`
 MAX_MESSAGE = 600  # characters of a message that are looked at
 MIN_DISTINCT = 6  # words seen at one place before the place counts as a slot
 MIN_NAMED = 3  # the same where the place follows a sign that names it: `hive: SAM`, `tag="AudioMix"`

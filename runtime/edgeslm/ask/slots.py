@@ -13,7 +13,7 @@ from edgeslm.ask.fields import Field, fields_named, names_after
 from edgeslm.ask.lexicon import column_stems, split_words, stems, stop_words
 from edgeslm.ask.measures import field_unit, named_measures, unit_of
 from edgeslm.ask.profile import ColumnInfo, Profile
-from edgeslm.ask.shapes import Shape, Slot
+from edgeslm.ask.shapes import NAMES_PORT, Shape, Slot
 from edgeslm.ask.things import asked_things
 
 CODE_LABELS = ("status:", "status", "code:", "code")  # what stands before a status code
@@ -24,7 +24,6 @@ _NO_LABEL = set("for to from in on of at is the with by a and".split())
 _USUAL_COLUMNS = frozenset(
     "host app pid component thread level method path status ip user node facility tid bytes duration port".split()
 )
-_PORT = re.compile(r"\bport[ =:]{1,3}$", re.I)  # as the view's column reads it; no `export 4200`
 _MAX_NAMED = 6  # slots of one pattern
 
 
@@ -169,7 +168,7 @@ def _known_name(slot: Slot, before: str, of_field: dict[int, str], entities: set
     """The field or column that reads a slot; "" where none does."""
     if id(slot) in of_field:
         return of_field[id(slot)]
-    if slot.numeric and "port" in entities and _PORT.search(before):
+    if slot.numeric and "port" in entities and NAMES_PORT.search(before):
         return "port"
     return slot.kind if slot.kind in entities else ""
 
