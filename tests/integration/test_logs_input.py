@@ -1,14 +1,17 @@
 """Bad input, compressed input, pipes: each works, or is refused with a clear message and within bounds."""
 
 import bz2
+import fcntl
 import gzip
 import io
 import lzma
 import os
+import signal
 import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -133,6 +136,57 @@ def test_a_copy_is_private_and_goes_with_the_log_set(tmp_path: Path) -> None:
         assert stat.S_IMODE(copy.stat().st_mode) == 0o600
         assert stat.S_IMODE(copy.parent.stat().st_mode) == 0o700
     assert copies() == []
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_command_that_is_told_to_end_leaves_no_copy(number: signal.Signals, status: int, tmp_path: Path) -> None:
+    log = write(tmp_path / "x.gz", gzip.compress(TEXT))
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    slow = "SELECT count(*) FROM logs a, logs b, logs c, logs d WHERE a.line <> b.line"
+    code = (  # the signal may have been ignored where the tests were started
+        f"import signal, sys; signal.signal({int(number)}, signal.SIG_DFL)\n"
+        f"from edgeslm import cli; sys.exit(cli.run(['sql', '--time-limit', '100', {slow!r}, {str(log)!r}]))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not list(temporary.glob("edgeslm-*/*.log")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        assert process.poll() is None
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (status, b"")
+    assert list(temporary.iterdir()) == []
+
+
+def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    left, used, others = (tmp_path / f"edgeslm-{name}" for name in ("left", "used", "others"))
+    for folder in (left, used, others):
+        folder.mkdir()
+        (folder / "copy.log").write_text("x")
+    (left / "lock").touch()
+    with (used / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        code = (
+            "from edgeslm.logs.scratch import scratch_directory as made; print(made().name, (made() / 'lock').exists())"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    own, locked = done.stdout.split()
+    assert locked == "True"
+    assert sorted(tmp_path.iterdir()) == [others, used]
+    assert own not in (left.name, used.name, others.name)
 
 
 def test_a_plain_file_is_read_in_place(tmp_path: Path) -> None:

@@ -85,3 +85,21 @@ def test_ctrl_c_ends_with_130_even_when_it_surfaces_as_another_error() -> None:
 def test_other_errors_pass_through() -> None:
     with pytest.raises(ValueError, match="x"), Interruptible():
         raise ValueError("x")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_being_told_to_end_is_heeded_unless_it_is_ignored(number: signal.Signals) -> None:
+    def told_to_end() -> None:
+        os.kill(os.getpid(), number)
+        time.sleep(5)
+
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        with pytest.raises(SystemExit) as left, Interruptible():
+            told_to_end()
+        assert left.value.code == 128 + number
+        signal.signal(number, signal.SIG_IGN)
+        with Interruptible():
+            os.kill(os.getpid(), number)
+    finally:
+        signal.signal(number, before)
