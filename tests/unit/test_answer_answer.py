@@ -236,6 +236,11 @@ def test_a_log_without_dates_gets_none() -> None:
     answer, _ = ask(last, time_scale="day")
     assert answer.sentence == "The last matching line was at 06:20:00."
     assert proof(answer) == [20]
+    now = datetime(1970, 1, 1, 9, 30)
+    recent, _ = ask(
+        "SELECT count(*) FROM logs WHERE ts > TIMESTAMP '2015-12-10'", time_scale="day", now=now, now_source="log end"
+    )
+    assert recent.sentence == "There were 20 matching lines (counting back from the log's last line, 09:30:00)."
     hours, _ = ask(
         "SELECT date_trunc('hour', ts) AS hour, count(*) AS n FROM logs GROUP BY hour ORDER BY hour", time_scale="day"
     )

@@ -13,6 +13,7 @@ from edgeslm.ask.fields import names_after
 from edgeslm.ask.link import link
 from edgeslm.ask.profile import ColumnInfo, build_profile
 from edgeslm.ask.sense import nonsense
+from edgeslm.ask.shapes import Shape
 
 NOW = datetime(2024, 5, 3, 12, 0)
 APP = ColumnInfo("app", "text")
@@ -122,6 +123,15 @@ def test_names_are_of_a_field_or_a_column_where_one_is_called_so() -> None:
     (field,) = [slot for slot in by_field.slots if slot.field == "operator"]
     assert "operator" in field.regex
     assert "=" in field.regex
+
+
+@pytest.mark.parametrize(("names", "common", "read"), [(3, True, True), (60, True, False), (60, False, True)])
+def test_many_names_are_not_written_into_a_query(names: int, common: bool, read: bool) -> None:
+    shapes = [Shape([f"sealed by operator op{n}x"], 1, f"sealed by operator op{n}x") for n in range(names)]
+    shapes += [Shape(["the operator requested it"], 1, "the operator requested it")] if common else []
+    found = names_after("operator", shapes)
+    assert (found is not None) == read
+    assert found is None or len(found.regex) < 200
 
 
 def test_one_name_and_common_words_are_no_field() -> None:

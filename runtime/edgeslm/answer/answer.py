@@ -123,7 +123,8 @@ def find_answer(
     patience_s = min(timeout_s, EVIDENCE_TIMEOUT_S)
     evidence = find_evidence(log, shape, result, where, gap_where=gap_where, timeout_s=patience_s)
     timing["evidence"] = _ms_since(start)
-    result = _as_written(result, log.time_scale)
+    if (scale := log.time_scale) != "calendar":
+        result = _Result(list(result.columns), [tuple(_as_written(one, scale) for one in row) for row in result.rows])
 
     progress("counting lines")
     start = time.perf_counter()
@@ -137,7 +138,7 @@ def find_answer(
         subject=query.subject,
         total=total,
         is_gap=gap_where is not None,
-        now=query.now,
+        now=_as_written(query.now, scale),
         now_source=query.now_source,
     )
     return Answer(
@@ -190,20 +191,14 @@ def _name_buckets(result: Rows, shape: QueryShape | None) -> Rows:
     return _Result(list(result.columns), rows)
 
 
-def _as_written(result: Rows, scale: str) -> Rows:
-    """The result with the times of a log that tells no dates as times of a day, or as the time since the boot.
+def _as_written(value: Any, scale: str) -> Any:
+    """A value of a result; times of a log that tells no dates as times of a day, or as the time since the boot.
 
     scale: "calendar", "day" or "boot", as `LogSet.time_scale` has it.
     """
-
-    def written(value: Any) -> Any:
-        if not isinstance(value, datetime):
-            return value
-        return TimeOfDay.of(value, getattr(value, "unit", "")) if scale == "day" else value - datetime(1970, 1, 1)
-
-    if scale == "calendar":
-        return result
-    return _Result(list(result.columns), [tuple(written(value) for value in row) for row in result.rows])
+    if scale == "calendar" or not isinstance(value, datetime):
+        return value
+    return TimeOfDay.of(value, getattr(value, "unit", "")) if scale == "day" else value - datetime(1970, 1, 1)
 
 
 def _ms_since(start: float) -> float:

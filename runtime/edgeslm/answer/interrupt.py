@@ -7,6 +7,7 @@ SIGHUP and SIGTERM that are ignored (`nohup`) stay so.
 import signal
 import threading
 from types import FrameType, TracebackType
+from typing import Any
 
 STATUS = 130  # of Ctrl-C; as shells have it, 128 and the signal's number
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -17,7 +18,7 @@ class Interruptible:
 
     def __init__(self) -> None:
         self._status = 0
-        self._previous: dict[signal.Signals, signal._HANDLER] = {}
+        self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "Interruptible":
         if threading.current_thread() is threading.main_thread():

@@ -55,7 +55,7 @@ def write_sentence(
     subject: str = "",
     total: int | None = None,
     is_gap: bool = False,
-    now: datetime | None = None,
+    now: datetime | timedelta | None = None,
     now_source: str = "",
 ) -> Sentence:
     """What the result says, in one sentence.

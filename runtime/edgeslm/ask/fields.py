@@ -30,7 +30,7 @@ _NAMES = {  # a name at the end of what stands before a sign: one word, or up to
 }
 _LONGEST_NAME = 48
 _NAME = r"[A-Za-z][\w-]*(?:\.[\w-]+)*"
-_FEWEST_NAMES = 2
+_FEWEST_NAMES, _MOST_LISTED = 2, 40
 _OPEN = re.compile(r"[\"'\[(]?")
 _VALUE_AT, _QUOTED_AT = re.compile(_VALUE), re.compile(r"[^\"']+(?=[\"'])")
 _NO_SIGN = re.compile(r"[^=:]*")
@@ -210,7 +210,8 @@ def names_after(noun: str, shapes: Sequence[Shape]) -> Field | None:
     """The names that messages write right after a noun, as constant words or in slots: of `operator jkowalski`.
 
     None where slots alone have them, which have that label already, and where there are less than two. Words that say
-    something of themselves are no names; where such words stand after the noun too, only names that were seen are read.
+    something of themselves are no names; where such words stand after the noun too, only names that were seen are read,
+    and none where those are many.
     """
     after = re.compile(rf"(?<![\w.-]){re.escape(noun)} ([A-Za-z][\w.-]*\b|[{chr(_FIRST_MARK)}-\uf8ff])", re.I)
     values: Counter[str] = Counter()
@@ -229,7 +230,7 @@ def names_after(noun: str, shapes: Sequence[Shape]) -> Field | None:
             else:
                 values[found[1]] += shape.count
                 written += 1
-    if not written or len(values) < _FEWEST_NAMES:
+    if not written or len(values) < _FEWEST_NAMES or (others and len(values) > _MOST_LISTED):
         return None
     one = "|".join(re2_escape(value) for value in sorted(values, key=len, reverse=True)) if others else _NAME
     regex = rf"(?:^|[^\w.-])(?i:{re2_escape(noun)}) ({one})(?:$|[^\w-])"

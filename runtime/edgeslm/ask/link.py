@@ -32,7 +32,7 @@ from edgeslm.ask.profile import Profile
 from edgeslm.ask.rank import NEGATIONS, LexicalRanker, ShapeRanker, own_columns
 from edgeslm.ask.read_asked import read_asked
 from edgeslm.ask.slots import bind, name_slots, named_columns, named_fields, without_patterns
-from edgeslm.ask.things import NUMBERING, grouped_by, listable, may_count_values
+from edgeslm.ask.things import NUMBERING, grouped_by, listable, may_count_values, nouns_of_groups
 from edgeslm.ask.times import TimeRange, find_times
 from edgeslm.ask.unlinked import number_values, unmatched_words
 from edgeslm.ask.values import LEVEL_WORDS
@@ -68,7 +68,7 @@ def link(question: str, profile: Profile, *, now: datetime, ranker: ShapeRanker 
     coverage = ranked[0].coverage if ranked else 0.0
 
     own = named_columns(profile, known)
-    spoken = named_fields(found.question, words, known, found.values, profile, MAX_FIELDS - len(own))
+    spoken = named_fields(nouns_of_groups(found.question), words, known, found.values, profile, MAX_FIELDS - len(own))
     slots = name_slots(shapes, own, spoken, profile, frozenset(split_words(found.question)))
     bind(found.values, slots)
 

@@ -14,7 +14,6 @@ from edgeslm.ask.lexicon import column_stems, split_words, stems, stop_words
 from edgeslm.ask.measures import field_unit, named_measures, unit_of
 from edgeslm.ask.profile import ColumnInfo, Profile
 from edgeslm.ask.shapes import NAMES_PORT, Shape, Slot
-from edgeslm.ask.things import asked_things
 
 CODE_LABELS = ("status:", "status", "code:", "code")  # what stands before a status code
 
@@ -41,7 +40,7 @@ def named_columns(profile: Profile, known: frozenset[str]) -> list[ColumnInfo]:
 
 
 def named_fields(
-    question: str,
+    nouns: Sequence[str],
     words: Sequence[str],
     known: frozenset[str],
     values: Sequence[ValueHandle],
@@ -50,12 +49,12 @@ def named_fields(
 ) -> list[Field]:
     """At most `room` fields that the question names, the names after what it asks for, `status` where it gives a code.
 
-    words, known: the words of it to look for in messages, and their stems.
+    nouns: what it asks for and groups by; words, known: its words to look for in messages, and their stems.
     """
     columns = {column.name for column in profile.columns}
     spoken = [one for one in fields_named(words, profile.fields) if _is_no_column(one, known, columns)]
     spoken = _with_code_field(spoken, values, profile)
-    if len(spoken) < room and (names := _asked_names(question, spoken, columns, profile)) is not None:
+    if len(spoken) < room and (names := _names_after(nouns, spoken, columns, profile)) is not None:
         spoken.append(names)
     return spoken[:room]
 
@@ -189,7 +188,7 @@ def _called_the_same(slot: Slot, before: str, shape: Shape, fields: Sequence[Slo
     for one in fields:
         words = [word for word in split_words(one.field) if word not in stop_words()]
         alike = (one.slot.numeric, one.slot.integral) == (slot.numeric, slot.integral)
-        if alike and all(not label.isdisjoint(stems(word)) for word in words):
+        if alike and words and all(not label.isdisjoint(stems(word)) for word in words):
             return None if _reads_any(one, [shape.example]) else one
     return None
 
@@ -212,12 +211,11 @@ def _of_field(one: Field, profile: Profile) -> SlotHandle:
     return SlotHandle("", one.slot, one.regex, one.name, one.name, one.form, unit=unit)
 
 
-def _asked_names(question: str, fields: Sequence[Field], columns: set[str], profile: Profile) -> Field | None:
-    """The names after the noun that the question asks for or groups by, where no field or column has that name."""
-    grouped = re.findall(r"\b(?:by|per|each) ([A-Za-z]+)\b", question)
+def _names_after(nouns: Sequence[str], fields: Sequence[Field], columns: set[str], profile: Profile) -> Field | None:
+    """The names after the first of the nouns that has any, where no field or column is called so."""
     words = [word for one in fields for word in one.words] + [word for name in columns for word in name.split("_")]
     named = column_stems() | {stem for word in words for stem in stems(word)}
-    for noun in [*asked_things(question)[:1], *(word.casefold() for word in grouped)]:
+    for noun in nouns:
         if noun in stop_words() or not named.isdisjoint(stems(noun)):
             continue
         for written in dict.fromkeys((noun.removesuffix("s"), noun)):

@@ -106,6 +106,12 @@ def asked_things(question: str) -> list[str]:
     return []
 
 
+def nouns_of_groups(question: str) -> list[str]:
+    """The noun of the first thing asked for, and those right after `by`, `per` and `each`."""
+    grouped = re.findall(r"\b(?:by|per|each) ([a-z]+)\b", question.casefold())
+    return [*asked_things(question)[:1], *grouped]
+
+
 def listable(
     question: str, profile: Profile, shapes: Sequence[ShapeHandle], slots: Sequence[SlotHandle]
 ) -> frozenset[str]:
