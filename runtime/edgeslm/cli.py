@@ -7,6 +7,7 @@ This is the one place where an EdgeSlmError becomes text on stderr and an exit c
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -26,6 +27,7 @@ OWN_COMMANDS = {
 }
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class LazyGroup(click.Group):
@@ -65,13 +67,23 @@ class LazyGroup(click.Group):
             finally:
                 sys.stdout.flush()
         except BrokenPipeError:
-            # The reader went away (`| head`): what is still buffered must not raise again at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()  # the reader went away (`| head`)
             ctx.exit(_BROKEN_PIPE)
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            _drop_output()
+            what, why = error.filename or "the output", os.strerror(error.errno)
+            raise EdgeSlmError(f"cannot write {what}", reason=why, hint="make room, or write it elsewhere") from error
         except ModuleNotFoundError as error:
             if (error.name or "").split(".")[0] == "edgeslm":
                 raise
             raise _missing_package(ctx.invoked_subcommand or "edgeslm", error) from error
+
+
+def _drop_output() -> None:
+    """What is still buffered must not raise again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -133,6 +133,29 @@ def test_a_reader_that_goes_away_is_not_an_error() -> None:
         assert process.wait(20) == 141
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("printing", ["print('y')", "click.echo('y')", "print('y' * 200_000)"])
+def test_a_full_disk_under_the_output_is_said_and_is_no_empty_answer(printing: str) -> None:
+    code = (
+        "import click, sys; from edgeslm import cli\n"
+        f"talk = click.Command('talk', callback=lambda: {printing})\n"
+        "cli.OWN_COMMANDS['talk'] = 'none:none'; cli._import_command = lambda target: talk\n"
+        "sys.exit(cli.run(['talk']))\n"
+    )
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: cannot write the output\n  because No space left on device\n  hint: make room, or write it elsewhere\n"
+    )
+
+
+def test_other_errors_of_the_system_are_not_taken_for_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_with(monkeypatch, OSError(5, "Input/output error"))
+    with pytest.raises(OSError, match="Input/output"):
+        cli.run(["failing"])
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX")
 def test_a_real_interrupt_ends_the_process_with_130(tmp_path: Path) -> None:
     ready = tmp_path / "ready"
